@@ -1,0 +1,70 @@
+package idp
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Config is everything a [Gateway] is built from. New checks it once.
+type Config struct {
+	Portal       Portal
+	Store        Store
+	Sources      []Source
+	Factors      []Factor
+	Policies     []*Policy // as written; the one named "default" is the global one
+	Applications []AppConfig
+	Sessions     SessionLimits
+	Limiter      *Limiter // shared by the configurations before and after a reload
+
+	// Metadata returns the SAML metadata document; nil where there is no SAML application.
+	Metadata func() ([]byte, error)
+	// Observe is told of each audit event after it is durable, for logs, metrics and Caddy events.
+	Observe func(context.Context, Event)
+	// Client returns the address of the browser, or the zero Addr where it is not known.
+	// It must never come from a header that the client can set.
+	Client func(*http.Request) netip.Addr
+	Log    *slog.Logger
+	Now    func() time.Time // default time.Now
+	Rand   io.Reader        // default crypto/rand
+}
+
+// Portal is the gateway's own face.
+type Portal struct {
+	URL     *url.URL // https, or http on localhost; no path
+	Title   string   // default "Sign in"
+	Logo    Image
+	Help    string // "Service desk, extension 4400"
+	HelpURL string
+	Policy  string // policy of the portal itself; default: the global one
+}
+
+// Image is a picture from a file of the configuration.
+type Image struct {
+	Type string // "image/svg+xml", "image/png"…
+	Data []byte
+}
+
+// AppConfig is an application and the policy that guards it.
+type AppConfig struct {
+	Application Application
+	Policy      string // name of a policy; default: the global one
+	Icon        Image
+}
+
+// SessionLimits says how long a session lives.
+type SessionLimits struct {
+	Idle     time.Duration // default 1 h
+	Absolute time.Duration // default 12 h
+}
+
+// Limits of attempts, see design §8. Zero fields take the defaults.
+type Limits struct {
+	User       int           // failures of one user in Window; default 5
+	UserWindow time.Duration // default 15 min
+	Address    int           // failures from one address in a minute; default 30
+}

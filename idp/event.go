@@ -1,0 +1,54 @@
+package idp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Event is one audit line. It never holds a password, code, seed, cookie or response.
+type Event struct {
+	ID     int64      `json:"id,omitempty"` // rises with time; set by the store
+	Time   time.Time  `json:"time"`
+	Kind   string     `json:"kind"` // one of the Event… constants
+	Result string     `json:"result"`
+	Reason string     `json:"reason,omitempty"` // why, in one word: "bad_credentials"
+	Detail string     `json:"detail,omitempty"` // cause for the admin, never shown to the person
+	Ref    string     `json:"ref"`              // the reference number that the person was shown
+	User   string     `json:"user,omitempty"`   // user key
+	Name   string     `json:"name,omitempty"`   // name as typed, or the user's name
+	Source string     `json:"source,omitempty"`
+	App    string     `json:"app,omitempty"` // empty for the portal
+	Factor string     `json:"factor,omitempty"`
+	Client netip.Addr `json:"client,omitzero"`
+	Agent  string     `json:"agent,omitempty"` // User-Agent, shortened
+
+	Policy     string        `json:"policy,omitempty"`
+	Rule       string        `json:"rule,omitempty"`   // section that decided and its text
+	Digest     string        `json:"digest,omitempty"` // of the whole policy text in force
+	Launch     *LaunchRecord `json:"launch,omitempty"`
+	CrossSite  bool          `json:"cross_site,omitempty"`  // a deep link followed from another site
+	BreakGlass bool          `json:"break_glass,omitempty"` // local account while a directory was down
+}
+
+// Kinds of events.
+const (
+	EventLogin    = "login"
+	EventLogout   = "logout"
+	EventDecision = "decision"
+	EventMFA      = "mfa"
+	EventEnroll   = "enroll"
+	EventLockout  = "lockout"
+	EventLaunch   = "launch"
+	EventDevice   = "device"
+	EventInvite   = "invite"
+	EventKeys     = "keys"
+	EventConfig   = "config"
+	EventRefused  = "refused" // a request that broke a rule of the gateway itself
+)
+
+// Results of events.
+const (
+	Success = "success"
+	Failure = "failure"
+	Denied  = "denied"
+)

@@ -1,0 +1,84 @@
+package idp
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Readiness is what a factor can do for a person just now.
+type Readiness int
+
+// The answers of [Factor.Ready].
+const (
+	NotEnrolled Readiness = iota // the person has not set the factor up
+	Enrolled                     // the factor can be asked
+	Unreachable                  // the factor's service does not answer
+)
+
+// Factor is a way to prove a second time who one is. It sees a form, never HTTP.
+type Factor interface {
+	// Name is the name in the configuration and in addresses: "totp".
+	Name() string
+	// Ready says whether the person can use the factor now.
+	Ready(ctx context.Context, u *User) (Readiness, error)
+	// Challenge starts one attempt.
+	Challenge(ctx context.Context, u *User, a Attempt) (Step, error)
+	// Verify judges the answer to a step that Challenge made, whose memo it gets back.
+	// ErrBadCredentials is a wrong answer, ErrSpent a right one that was used before;
+	// any other error means that the factor could not answer.
+	Verify(ctx context.Context, u *User, memo []byte, answer url.Values) (Proof, error)
+}
+
+// Enroller is an optional power of a Factor: people set it up by themselves.
+type Enroller interface {
+	// BeginEnroll makes what the enrollment page shows. Nothing is stored yet.
+	BeginEnroll(ctx context.Context, u *User, a Attempt) (Step, error)
+	// FinishEnroll stores the enrollment when the answer proves that it works, and returns the
+	// proof that this was. Errors are as those of Verify.
+	FinishEnroll(ctx context.Context, u *User, memo []byte, answer url.Values) (Proof, error)
+}
+
+// Attempt is one try at a step, as a factor sees it.
+type Attempt struct {
+	App      string        // application the person is on the way to; empty for the portal
+	Flow     string        // id of the sign-in in progress
+	Browser  [32]byte      // which browser; the step is worthless in another
+	Callback string        // where an off-origin step returns to
+	Fresh    bool          // an old proof at the factor's service will not do
+	MaxAge   time.Duration // how old a proof may be; 0 means any
+	Client   netip.Addr
+}
+
+// Step is what the browser does next: it goes to URL, or it is shown View.
+type Step struct {
+	URL     string    // off our origin; empty where View is shown
+	View    View      // page of ours
+	Memo    []byte    // handed back with the answer; it is kept on the server and may hold secrets
+	Expires time.Time // zero means with the sign-in
+}
+
+// View is what a page shows for a step. The pages themselves are package web's.
+type View struct {
+	Title  string // "Authenticator app"
+	Text   string // one sentence that says what to do
+	Digits int    // length of the code that is asked for; 0 asks for none
+
+	OTPAuth string // enrollment: the otpauth address
+	Key     string // enrollment: the same secret for typing, in groups of four
+	QR      []byte // enrollment: the same as a PNG
+}
+
+// Proof says that a factor was passed. The password is a proof too, with Factor "password".
+type Proof struct {
+	Factor       string    `json:"factor"`
+	Credential   string    `json:"credential,omitempty"` // which of the person's credentials
+	ACR          string    `json:"acr,omitempty"`        // SAML AuthnContextClassRef that says so
+	At           time.Time `json:"at"`
+	UserVerified bool      `json:"user_verified,omitempty"`
+	Hardware     bool      `json:"hardware,omitempty"`
+}
+
+// PasswordFactor is the name of the proof that a password makes.
+const PasswordFactor = "password"

@@ -1,0 +1,2 @@
+// Package web holds the pages that people see: templates, styles and scripts, embedded.
+package web
