@@ -1,7 +1,10 @@
 package idp
 
 import (
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,6 +16,8 @@ type Policy struct {
 	Factors     *FactorsSection     `json:"factors,omitempty"`
 	Groups      *GroupsSection      `json:"groups,omitempty"`
 	EnrollFirst *EnrollFirstSection `json:"enroll_first,omitempty"`
+
+	sum string // see digest
 }
 
 // MFASection says how often a second factor is asked.
@@ -67,4 +72,141 @@ const (
 type Network struct {
 	Name   string         `json:"name"`
 	Ranges []netip.Prefix `json:"ranges"`
+}
+
+// Contains reports whether the network holds an address. An unknown address is in no network, and
+// IPv4 in IPv6 clothes counts as IPv4 (security.md C-57).
+func (n Network) Contains(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() {
+		return false
+	}
+	for _, p := range n.Ranges {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// BuiltIn is the policy under the one named default: a second factor at every sign-in, any factor, no
+// limit by group, first enrollment from anywhere.
+func BuiltIn() Policy {
+	return Policy{
+		Name:        "built-in",
+		MFA:         &MFASection{Mode: MFAAlways, From: "built-in"},
+		EnrollFirst: &EnrollFirstSection{Mode: EnrollAnywhere, From: "built-in"},
+	}
+}
+
+// Over returns p with each section that it leaves out taken from under.
+func (p Policy) Over(under Policy) Policy {
+	if p.MFA == nil {
+		p.MFA = under.MFA
+	}
+	if p.Factors == nil {
+		p.Factors = under.Factors
+	}
+	if p.Groups == nil {
+		p.Groups = under.Groups
+	}
+	if p.EnrollFirst == nil {
+		p.EnrollFirst = under.EnrollFirst
+	}
+	return p
+}
+
+// signed returns a copy whose sections name the policy that wrote them.
+func (p Policy) signed() Policy {
+	if p.MFA != nil {
+		m := *p.MFA
+		m.From = p.Name
+		p.MFA = &m
+	}
+	if p.Factors != nil {
+		f := *p.Factors
+		f.From = p.Name
+		p.Factors = &f
+	}
+	if p.Groups != nil {
+		s := *p.Groups
+		s.From = p.Name
+		p.Groups = &s
+	}
+	if p.EnrollFirst != nil {
+		e := *p.EnrollFirst
+		e.From = p.Name
+		p.EnrollFirst = &e
+	}
+	return p
+}
+
+// String returns the section as the Caddyfile has it: "mfa every 7d shared".
+func (m *MFASection) String() string {
+	s := "mfa " + string(m.Mode)
+	if m.Mode == MFAEvery {
+		s += " " + days(m.Every)
+		if m.Shared {
+			s += " shared"
+		}
+	}
+	return s
+}
+
+// String returns the section as the Caddyfile has it.
+func (f *FactorsSection) String() string { return "factors " + strings.Join(f.Names, " ") }
+
+// String returns the section as the Caddyfile has it.
+func (s *GroupsSection) String() string {
+	words := make([]string, len(s.Allow))
+	for i, r := range s.Allow {
+		words[i] = strconv.Quote(r.String())
+	}
+	return "groups " + strings.Join(words, " ")
+}
+
+// String returns the section as the Caddyfile has it.
+func (e *EnrollFirstSection) String() string {
+	s := "enroll_first " + string(e.Mode)
+	for _, n := range e.Networks {
+		s += " " + n.Name
+	}
+	return s
+}
+
+// Text returns the whole policy, one section a line with the policy that wrote it. Its digest is in
+// each audit line.
+func (p Policy) Text() string {
+	var b strings.Builder
+	line := func(section, from string) { fmt.Fprintf(&b, "%s # %s\n", section, from) }
+	fmt.Fprintf(&b, "policy %s\n", p.Name)
+	if p.MFA != nil {
+		line(p.MFA.String(), p.MFA.From)
+	}
+	if p.Factors != nil {
+		line(p.Factors.String(), p.Factors.From)
+	}
+	if p.Groups != nil {
+		line(p.Groups.String(), p.Groups.From)
+	}
+	if p.EnrollFirst != nil {
+		line(p.EnrollFirst.String(), p.EnrollFirst.From)
+		for _, n := range p.EnrollFirst.Networks {
+			fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
+		}
+	}
+	return b.String()
+}
+
+// days prints a duration in the largest unit that fits: 7d, 12h, 90m.
+func days(d time.Duration) string {
+	for _, u := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= u.size && d%u.size == 0 {
+			return strconv.FormatInt(int64(d/u.size), 10) + u.name
+		}
+	}
+	return d.String()
 }

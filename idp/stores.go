@@ -30,6 +30,7 @@ type Session struct {
 	User      User
 	Form      string // random; every form of this session carries it
 	SignedIn  time.Time
+	Expires   time.Time // absolute end; the store forgets it then. Zero: no end
 	Seen      time.Time // last use, exact to a minute
 	Proofs    []Passed
 	Browser   Hash // the browser's flows are bound to this
@@ -52,9 +53,10 @@ const SharedScope = "*"
 type Sessions interface {
 	// PutSession inserts or replaces by ID.
 	PutSession(ctx context.Context, s *Session) error
-	// Session returns the session, or ErrNotFound. The caller must not change it.
+	// Session returns the session, or ErrNotFound, also past Expires. The caller must not change it.
 	Session(ctx context.Context, id Hash) (*Session, error)
-	// TouchSession moves Seen.
+	// TouchSession moves Seen forward to the minute of at, for every later Session of this store.
+	// It is written behind; a crash may lose the last minute. Touching an unknown one is no error.
 	TouchSession(ctx context.Context, id Hash, at time.Time) error
 	// DeleteSession ends one; ending an unknown one is no error.
 	DeleteSession(ctx context.Context, id Hash) error
@@ -100,7 +102,8 @@ type Enrollment struct {
 
 // Enrollments keeps the factors that people set up.
 type Enrollments interface {
-	// PutEnrollment inserts or replaces by user, factor and id.
+	// PutEnrollment inserts or replaces by user, factor and id. Step and Used never go back, so that
+	// a rename beside a sign-in cannot make a spent code good again.
 	PutEnrollment(ctx context.Context, e Enrollment) error
 	// UserEnrollments lists a person's enrollments, of one factor or (factor "") of all, oldest first.
 	UserEnrollments(ctx context.Context, userKey, factor string) ([]Enrollment, error)

@@ -1,0 +1,108 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// refAlphabet has no letters that are misheard on the telephone or misread (Crockford's base 32).
+const refAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newRef returns a reference number, as in "7K3M-9QXT": 40 random bits.
+func (g *Gateway) newRef() string { return g.code(4, 2) }
+
+// code returns groups of random characters joined by dashes.
+func (g *Gateway) code(size, groups int) string {
+	b := make([]byte, size*groups)
+	if _, err := io.ReadFull(g.rand, b); err != nil {
+		panic("no randomness: " + err.Error()) // crypto/rand never fails on the systems that Go supports
+	}
+	out := make([]byte, 0, len(b)+groups)
+	for i, c := range b {
+		if i > 0 && i%size == 0 {
+			out = append(out, '-')
+		}
+		out = append(out, refAlphabet[c&31])
+	}
+	return string(out)
+}
+
+// event begins an audit line with what the request tells.
+func (g *Gateway) event(r *http.Request, v *visitor, kind, result string) Event {
+	e := Event{Time: g.now(), Kind: kind, Result: result, Ref: g.newRef(), Client: g.client(r), Agent: shorten(r.UserAgent())}
+	if v == nil {
+		return e
+	}
+	if v.session != nil {
+		u := &v.session.User
+		e.User, e.Name, e.Source, e.BreakGlass = u.Key(), u.Name, u.Source, u.BreakGlass
+	}
+	if v.flow != nil {
+		e.App, e.CrossSite = v.flow.App, v.flow.CrossSite
+	}
+	return e
+}
+
+// decidedBy writes down the rule.
+func (e *Event) decidedBy(d Decision) {
+	e.Policy, e.Rule, e.Digest = d.Policy, d.Rule, d.Digest
+	if e.Reason == "" {
+		e.Reason = d.Reason
+	}
+}
+
+// record makes the event durable, then tells the observer. An event that cannot be written stops
+// what it tells of: nothing happens here without its line.
+func (g *Gateway) record(r *http.Request, e Event) error {
+	ctx := context.WithoutCancel(r.Context())
+	if e.Digest != "" {
+		if err := g.tellRule(ctx, e); err != nil {
+			return err
+		}
+	}
+	if err := g.store.Append(ctx, e); err != nil {
+		return &Error{Status: http.StatusServiceUnavailable, Public: "The portal cannot keep its records just now. Try again in a minute.", Reason: "audit", Err: fmt.Errorf("writing the audit line: %w", err)}
+	}
+	g.observe(r, e)
+	return nil
+}
+
+// tellRule keeps the policy text behind the event's digest.
+func (g *Gateway) tellRule(ctx context.Context, e Event) error {
+	p := g.policyOf(e.App)
+	if p.digest() != e.Digest {
+		return nil
+	}
+	return g.told.tell(ctx, g.store, p)
+}
+
+// refuse records a refusal and returns its page under the same reference number.
+func (g *Gateway) refuse(r *http.Request, e Event, err *Error) error {
+	if e.Reason == "" {
+		e.Reason = err.Reason
+	}
+	if e.Detail == "" && err.Err != nil {
+		e.Detail = clip(err.Err.Error())
+	}
+	if failed := g.record(r, e); failed != nil {
+		return errors.Join(failed, err)
+	}
+	return &auditedError{err: err, ref: e.Ref}
+}
+
+// clip keeps a cause to one line of a size that a log likes.
+func clip(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c < 0x20 || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	if len(b) > 500 {
+		b = b[:500]
+	}
+	return string(b)
+}

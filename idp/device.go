@@ -1,0 +1,134 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// deviceLife is how long a browser is remembered after its last use.
+const deviceLife = 400 * 24 * time.Hour
+
+// ensureDevice gives a browser its device cookie. Until the person calls the device their own
+// it lasts as long as the browser runs.
+func (g *Gateway) ensureDevice(w http.ResponseWriter, v *visitor) error {
+	if v.known {
+		return nil
+	}
+	id, err := g.cookies.renew(w, v.device, 0)
+	if err != nil {
+		return err
+	}
+	v.known = true
+	if v.session == nil {
+		v.browser = id
+	}
+	return nil
+}
+
+// ownDevice returns the row of the visitor's device where they called it their own, or nil.
+func (g *Gateway) ownDevice(ctx context.Context, v *visitor, userKey string) (*Device, error) {
+	id, ok := cookieHash(v.device)
+	if !ok {
+		return nil, nil
+	}
+	d, err := g.store.Device(ctx, id, userKey, g.now())
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return d, err
+}
+
+// postDevice takes the answer to "Is this your device?".
+func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if v.session == nil {
+		return g.next(w, r, v)
+	}
+	switch r.PostForm.Get("device") {
+	case "yes":
+		err = g.keepDevice(w, r, v)
+	case "no":
+		s := *v.session
+		s.NoDevice = true
+		err = g.store.PutSession(r.Context(), &s)
+		v.session = &s
+	default:
+		return g.next(w, r, v)
+	}
+	if err != nil {
+		return err
+	}
+	v.flow.DeviceAsked = true
+	e := g.event(r, v, EventDevice, Success)
+	e.Reason = r.PostForm.Get("device")
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// keepDevice remembers the browser for this person. The cookie gets a new secret, so that one planted
+// earlier by somebody at the same machine is worth nothing; flows of other tabs go on, since
+// the row keeps the Browser that they are bound to.
+func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	ctx, now := context.WithoutCancel(r.Context()), g.now()
+	id, err := g.cookies.renew(w, v.device, deviceLife)
+	if err != nil {
+		return err
+	}
+	d := &Device{
+		ID: id, Browser: v.browser, User: v.session.User.Key(), Label: deviceLabel(r.UserAgent()),
+		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.Clone(v.session.Proofs),
+	}
+	return g.store.PutDevice(ctx, d)
+}
+
+// rememberProof keeps a proof on the person's own device, replacing older ones of its kind.
+func (g *Gateway) rememberProof(ctx context.Context, d *Device, p Passed) error {
+	if d == nil {
+		return nil
+	}
+	kept := *d
+	kept.Proofs = addProof(d.Proofs, p)
+	kept.Seen = p.At
+	kept.Expires = p.At.Add(deviceLife)
+	return g.store.PutDevice(ctx, &kept)
+}
+
+// addProof returns the proofs with p in place of an older one of the same factor and scope.
+func addProof(proofs []Passed, p Passed) []Passed {
+	kept := slices.DeleteFunc(slices.Clone(proofs), func(o Passed) bool { return o.Factor == p.Factor && o.Scope == p.Scope })
+	return append(kept, p)
+}
+
+// showDevice asks the question.
+func (g *Gateway) showDevice(w http.ResponseWriter, v *visitor, keep time.Duration) {
+	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Days: int(keep.Hours()+23) / 24})
+}
+
+// deviceLabel names a browser in words a person knows. It is shown to its owner only; nothing is decided by it.
+func deviceLabel(agent string) string {
+	pick := func(words [][2]string, otherwise string) string {
+		for _, w := range words {
+			if strings.Contains(agent, w[0]) {
+				return w[1]
+			}
+		}
+		return otherwise
+	}
+	browser := pick([][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}, "Browser")
+	system := pick([][2]string{{"Windows", "Windows"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}, "")
+	if system == "" {
+		return browser
+	}
+	return browser + " on " + system
+}

@@ -1,0 +1,270 @@
+package idp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// inviteKind and inviteLife belong to the codes that open a first enrollment.
+const (
+	inviteKind = "invite"
+	inviteLife = 24 * time.Hour
+	inviteName = "invitation" // as a factor's name, for counting tries
+)
+
+// enrollable returns what the person on the way may set up: the factors that policy asks for, none of which
+// they have. Somebody who has one proves it instead; a factor that does not answer may be theirs.
+func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, error) {
+	d, _, err := g.decide(r, v)
+	if err != nil || d.Verdict != Ask {
+		return nil, d, err
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	if err != nil || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
+		return nil, d, err
+	}
+	return ready.open, d, nil
+}
+
+// getEnroll guards the first enrollment, then goes to the factor to set up.
+func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	open, d, err := g.enrollable(r, v)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Verdict != Ask:
+		return g.next(w, r, v)
+	case len(open) == 0:
+		return g.nothingToEnroll(r, v, d)
+	case !g.mayEnroll(r, v):
+		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App)})
+		return nil
+	case len(open) == 1:
+		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
+	}
+	p := web.ChooseFactor{Frame: g.frame(v), App: g.label(v.flow.App), Enroll: true}
+	for _, f := range open {
+		p.Choices = append(p.Choices, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
+	}
+	g.show(w, http.StatusOK, p)
+	return nil
+}
+
+// nothingToEnroll refuses: there is either a factor to prove (next leads there) or none that could be set up.
+func (g *Gateway) nothingToEnroll(r *http.Request, v *visitor, d Decision) error {
+	e := g.event(r, v, EventEnroll, Denied)
+	e.decidedBy(d)
+	e.Reason = "no_factor"
+	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: "There is no second step that you can set up here. Ask the service desk.", Reason: "no_factor"})
+}
+
+// mayEnroll reports whether the gate of the first enrollment is open: a password alone does not open it
+// unless the policy says so.
+func (g *Gateway) mayEnroll(r *http.Request, v *visitor) bool {
+	if v.flow.Invited {
+		return true
+	}
+	gate := g.policyOf(v.flow.App).EnrollFirst
+	if gate == nil {
+		return false
+	}
+	switch gate.Mode {
+	case EnrollAnywhere:
+		return true
+	case EnrollFrom:
+		for _, n := range gate.Networks {
+			if n.Contains(g.client(r)) {
+				return true
+			}
+		}
+	case EnrollWithCode:
+	}
+	return false
+}
+
+// postEnrollCode takes an invitation code.
+func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if v.session == nil || v.flow.User == "" {
+		return g.next(w, r, v)
+	}
+	open, d, err := g.enrollable(r, v)
+	if err != nil || d.Verdict != Ask || len(open) == 0 {
+		if err != nil {
+			return err
+		}
+		return g.next(w, r, v)
+	}
+	again := func(status int, sentence string) error {
+		g.show(w, status, web.EnrollCode{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Error: sentence})
+		return nil
+	}
+	sentence, err := g.mayTry(r, v, inviteName, EventInvite)
+	if err != nil {
+		return err
+	}
+	if sentence != "" {
+		return again(http.StatusTooManyRequests, sentence)
+	}
+	e := g.event(r, v, EventInvite, Success)
+	id := inviteID(v.session.User.Key(), r.PostForm.Get("code"))
+	_, err = g.store.TakeMemo(context.WithoutCancel(r.Context()), inviteKind, id, g.now())
+	if errors.Is(err, ErrNotFound) {
+		e.Result, e.Reason = Failure, "bad_credentials"
+		if err := g.record(r, e); err != nil {
+			return err
+		}
+		return again(http.StatusUnauthorized, "That code is not right, or it has been used. Ask the service desk for a new one.")
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.forgetTries(r.Context(), v, inviteName); err != nil {
+		return err
+	}
+	v.flow.Invited = true
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	return redirect(w, v.withFlow("/enroll"))
+}
+
+// inviteID is where a person's code is kept. It holds the user, so that a code opens one account only.
+func inviteID(userKey, code string) Hash {
+	code = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(code))
+	return sha256.Sum256([]byte(userKey + "\x00" + code))
+}
+
+// Invite makes a code that lets one person set up their first factor where policy would not let a password
+// alone do so. It is good once, for 24 hours.
+func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User, expires time.Time, err error) {
+	f, err := g.find(ctx, name)
+	if err != nil {
+		return "", nil, time.Time{}, err
+	}
+	if f.user == nil {
+		if f.downErr != nil {
+			return "", nil, time.Time{}, f.downErr
+		}
+		return "", nil, time.Time{}, ErrNoUser
+	}
+	code, expires = g.code(4, 3), g.now().Add(inviteLife)
+	m := Memo{Kind: inviteKind, ID: inviteID(f.user.Key(), code), Owner: f.user.Key(), Expires: expires}
+	if err := g.store.PutMemo(ctx, m, 0); err != nil {
+		return "", nil, time.Time{}, err
+	}
+	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
+	return code, f.user, expires, g.store.Append(ctx, e)
+}
+
+// getEnrollFactor shows what the person needs to set a factor up.
+func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	f, err := g.toEnroll(r, v)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return g.next(w, r, v)
+	}
+	if s := v.flow.Step; s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
+		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, f))
+		if err != nil {
+			return g.factorFailed(r, v, f, EventEnroll, err)
+		}
+		v.flow.Step = &step{Factor: f.Name(), Enroll: true, Memo: made.Memo, View: made.View, Expires: made.Expires}
+		if err := g.keep(r.Context(), v); err != nil {
+			return err
+		}
+		if made.URL != "" {
+			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
+		}
+	}
+	g.showEnroll(w, v, f, http.StatusOK, "")
+	return nil
+}
+
+// toEnroll returns the factor of the address where the person may set it up now.
+func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
+	open, _, err := g.enrollable(r, v)
+	if err != nil || !g.mayEnroll(r, v) {
+		return nil, err
+	}
+	for _, f := range open {
+		if f.Name() == r.PathValue("factor") {
+			return f, nil
+		}
+	}
+	return nil, nil
+}
+
+func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
+	view := v.flow.Step.View
+	p := web.Enroll{
+		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
+		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
+		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Error: message,
+	}
+	if len(view.QR) > 0 {
+		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)
+	}
+	g.show(w, status, p)
+}
+
+// postEnrollFactor stores the factor once its answer proves that it works. That is a proof as well.
+func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if v.session == nil || v.flow.User == "" {
+		return g.next(w, r, v)
+	}
+	f, err := g.toEnroll(r, v)
+	if err != nil {
+		return err
+	}
+	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
+		return g.next(w, r, v)
+	}
+	sentence, err := g.mayTry(r, v, f.Name(), EventEnroll)
+	if err != nil {
+		return err
+	}
+	if sentence != "" {
+		g.showEnroll(w, v, f, http.StatusTooManyRequests, sentence)
+		return nil
+	}
+	p, err := f.(Enroller).FinishEnroll(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
+		return err
+	} else if sentence != "" {
+		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
+		return nil
+	}
+	if err := g.pass(w, r, v, p); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}

@@ -1,0 +1,196 @@
+package idp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Bounds of a sign-in in progress.
+const (
+	flowKind = "flow"
+	flowLife = 15 * time.Minute
+	flowMost = 8 // per browser
+)
+
+// flow is a sign-in in progress: where somebody is going and what they have shown on the way.
+// It travels as an id only and is spent by each form, which gets a new id.
+type flow struct {
+	App         string  `json:"app,omitempty"` // "" is the portal
+	To          string  `json:"to,omitempty"`  // page of ours to end on, with App ""
+	Destination string  `json:"destination,omitempty"`
+	Choice      string  `json:"choice,omitempty"`
+	CrossSite   bool    `json:"cross_site,omitempty"`
+	Name        string  `json:"name,omitempty"` // as typed
+	User        string  `json:"user,omitempty"` // key, once the password was right
+	Proofs      []Proof `json:"proofs,omitempty"`
+	Invited     bool    `json:"invited,omitempty"` // an invitation code was taken
+	DeviceAsked bool    `json:"device_asked,omitempty"`
+	Step        *step   `json:"step,omitempty"`
+}
+
+// step is a factor's challenge or enrollment that waits for its answer.
+type step struct {
+	Factor  string    `json:"factor"`
+	Enroll  bool      `json:"enroll,omitempty"`
+	Memo    []byte    `json:"memo,omitempty"`
+	View    View      `json:"view"`
+	Expires time.Time `json:"expires"`
+}
+
+// begin keeps a flow under a new id for the visitor's browser.
+func (g *Gateway) begin(ctx context.Context, v *visitor, f *flow) error {
+	v.flow, v.fid = f, g.randomText()+appSuffix(f.App)
+	return g.keep(ctx, v)
+}
+
+// keep stores the visitor's flow as it is now.
+func (g *Gateway) keep(ctx context.Context, v *visitor) error {
+	data, err := json.Marshal(v.flow)
+	if err != nil {
+		return err
+	}
+	m := Memo{Kind: flowKind, ID: sha256.Sum256([]byte(v.fid)), Browser: v.browser, Owner: v.flow.User, Expires: g.now().Add(flowLife), Data: data}
+	return g.store.PutMemo(context.WithoutCancel(ctx), m, flowMost)
+}
+
+// A flow's id ends in the application's name. It decides nothing: when the flow has expired, the
+// person still gets to where they were going.
+func appSuffix(app string) string {
+	if app == "" {
+		return ""
+	}
+	return "." + app
+}
+
+// appOf returns the configured application that a flow's id names, or "".
+func (g *Gateway) appOf(fid string) string {
+	_, app, _ := strings.Cut(fid, ".")
+	if g.byName[app] == nil {
+		return ""
+	}
+	return app
+}
+
+// openFlow reads the flow of ?f= without spending it. A flow of another browser, an unknown or an
+// expired one gives none; the caller starts anew.
+func (g *Gateway) openFlow(r *http.Request) (*visitor, error) {
+	v, err := g.visitor(r)
+	if err != nil {
+		return nil, err
+	}
+	return v, g.findFlow(v, r.URL.Query().Get("f"), func(id Hash) (Memo, error) {
+		return g.store.Memo(r.Context(), flowKind, id, g.now())
+	})
+}
+
+// takeFlow spends the flow of a form. Where there is none any more, it answers the request by starting
+// anew, with the application kept, and returns nil.
+func (g *Gateway) takeFlow(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+	v, err := g.visitor(r)
+	if err != nil {
+		return nil, err
+	}
+	fid := r.PostForm.Get("f")
+	err = g.findFlow(v, fid, func(id Hash) (Memo, error) {
+		return g.store.TakeMemo(context.WithoutCancel(r.Context()), flowKind, id, g.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	if v.flow != nil {
+		return v, g.begin(r.Context(), v, v.flow)
+	}
+	if v.browser == (Hash{}) {
+		return nil, &Error{Status: http.StatusBadRequest, Title: "Cookies are off", Public: "Your browser did not send our cookie. Allow cookies for " + g.portal.URL.Hostname() + " and try again.", Reason: "no_cookie"}
+	}
+	return nil, g.startAnew(w, g.appOf(fid))
+}
+
+func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error)) error {
+	if fid == "" || len(fid) > 128 || v.browser == (Hash{}) {
+		return nil
+	}
+	m, err := get(sha256.Sum256([]byte(fid)))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Bound to the browser that it was made for: an id that leaked is useless elsewhere.
+	if m.Browser != v.browser {
+		return nil
+	}
+	f := &flow{}
+	if err := json.Unmarshal(m.Data, f); err != nil {
+		return err
+	}
+	// Two people in two tabs: a flow of one never meets the session of the other.
+	if f.User != "" && (v.session == nil || v.session.User.Key() != f.User) {
+		f.User, f.Proofs, f.Step, f.Invited, f.DeviceAsked = "", nil, nil, false, false
+	}
+	v.flow, v.fid = f, fid
+	return nil
+}
+
+// startAnew sends the browser to the beginning, towards the same application.
+func (g *Gateway) startAnew(w http.ResponseWriter, app string) error {
+	if app != "" {
+		return redirect(w, "/apps/"+app)
+	}
+	return redirect(w, "/")
+}
+
+// withFlow adds the flow's id to an address of ours.
+func (v *visitor) withFlow(path string) string { return path + "?f=" + url.QueryEscape(v.fid) }
+
+// label returns what people call an application; "" for the portal.
+func (g *Gateway) label(app string) string {
+	if a := g.byName[app]; a != nil {
+		return a.tile.Label
+	}
+	return ""
+}
+
+// setOut begins a flow towards a page or an application and sends the browser to the next step.
+func (g *Gateway) setOut(w http.ResponseWriter, r *http.Request, v *visitor, f *flow) error {
+	if err := g.ensureDevice(w, v); err != nil {
+		return err
+	}
+	if v.session != nil {
+		f.User = v.session.User.Key()
+	}
+	if err := g.begin(r.Context(), v, f); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// getHelp shows the page that agents print.
+func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.visitor(r)
+	if err != nil {
+		return err
+	}
+	p := web.Help{
+		Frame: g.frame(v), Address: g.origin + "/",
+		Password: "If your password has expired or you have forgotten it, ask for help at the contact below.",
+		NewPhone: "Keep the old phone until the new one is set up. If it is gone, ask for help at the contact below: they can give you a code.",
+	}
+	for _, f := range g.factors {
+		p.Factors = append(p.Factors, f.Name())
+	}
+	for _, a := range g.applications {
+		p.Apps = append(p.Apps, a.tile.Label)
+	}
+	g.show(w, http.StatusOK, p)
+	return nil
+}

@@ -1,0 +1,228 @@
+package idp
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Gateway is the portal with its sign-in: one http.Handler for one configuration. It starts no
+// goroutine and keeps no state of its own, so that a reload may drop it at any time.
+type Gateway struct {
+	portal   Portal
+	origin   string // "https://sso.example.com"
+	loopback bool
+	store    Store
+	cookies  *cookieStore
+	limiter  *Limiter
+	limits   SessionLimits
+
+	sources      []Source
+	factors      []Factor
+	policies     policySet
+	applications []application
+	byName       map[string]*application
+
+	metadata func() ([]byte, error)
+	observe  func(*http.Request, Event)
+	client   func(*http.Request) netip.Addr
+	log      *slog.Logger
+	now      func() time.Time
+	rand     io.Reader
+
+	pages   *web.Pages
+	images  map[string]Image
+	logo    string
+	mux     *http.ServeMux
+	cross   *http.CrossOriginProtection
+	handler http.Handler
+	told    *ruleTexts
+}
+
+// application is an AppConfig with what New worked out.
+type application struct {
+	Application
+	tile   Tile
+	policy Policy
+}
+
+// New checks the configuration and builds a gateway. It does no I/O.
+func New(c Config) (*Gateway, error) {
+	if err := checkPortalURL(c.Portal.URL); err != nil {
+		return nil, err
+	}
+	if c.Store == nil {
+		return nil, errors.New("a gateway needs a store")
+	}
+	if len(c.Sources) == 0 {
+		return nil, errors.New("no source: nobody could sign in")
+	}
+	g := &Gateway{
+		portal: c.Portal, origin: c.Portal.URL.Scheme + "://" + c.Portal.URL.Host,
+		loopback: isLoopback(c.Portal.URL.Hostname()),
+		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.withDefaults(),
+		sources: c.Sources, factors: c.Factors, metadata: c.Metadata, client: c.Client,
+		log: c.Log, now: c.Now, rand: c.Rand, images: map[string]Image{}, told: &ruleTexts{},
+	}
+	g.defaults(c)
+	pages, err := web.New(web.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the pages: %w", err)
+	}
+	g.pages = pages
+	g.cookies = newCookieStore(g.store, g.rand)
+	if g.policies, err = newPolicySet(c.Policies); err != nil {
+		return nil, err
+	}
+	if g.policies.portal, err = g.policies.named(c.Portal.Policy); err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	if err := g.addApplications(c.Applications); err != nil {
+		return nil, err
+	}
+	if err := g.checkFactorNames(); err != nil {
+		return nil, err
+	}
+	g.logo = g.addImage("logo", c.Portal.Logo)
+	g.routes()
+	return g, nil
+}
+
+func (g *Gateway) defaults(c Config) {
+	if g.portal.Title == "" {
+		g.portal.Title = "Sign in"
+	}
+	if g.limiter == nil {
+		g.limiter = NewLimiter(Limits{})
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.rand == nil {
+		g.rand = rand.Reader
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	if g.client == nil {
+		g.client = func(*http.Request) netip.Addr { return netip.Addr{} }
+	}
+	g.observe = func(*http.Request, Event) {}
+	if c.Observe != nil {
+		g.observe = func(r *http.Request, e Event) { c.Observe(r.Context(), e) }
+	}
+}
+
+func (g *Gateway) addApplications(apps []AppConfig) error {
+	g.applications = make([]application, 0, len(apps))
+	g.byName = make(map[string]*application, len(apps))
+	for _, c := range apps {
+		tile := c.Application.Tile()
+		if !validAppName(tile.Name) {
+			return fmt.Errorf("application %q: a name is lower-case letters, digits, - and _, at most 64", tile.Name)
+		}
+		if g.byName[tile.Name] != nil {
+			return fmt.Errorf("application %q is configured twice", tile.Name)
+		}
+		p, err := g.policies.named(c.Policy)
+		if err != nil {
+			return fmt.Errorf("application %q: %w", tile.Name, err)
+		}
+		if tile.Label == "" {
+			tile.Label = tile.Name
+		}
+		if a := g.addImage("icon-"+tile.Name, c.Icon); a != "" {
+			tile.Icon = a
+		}
+		g.applications = append(g.applications, application{c.Application, tile, p})
+		g.byName[tile.Name] = &g.applications[len(g.applications)-1]
+	}
+	return nil
+}
+
+func (g *Gateway) checkFactorNames() error {
+	known := map[string]bool{}
+	var names []string
+	for _, f := range g.factors {
+		if known[f.Name()] || f.Name() == PasswordFactor {
+			return fmt.Errorf("factor %q is configured twice", f.Name())
+		}
+		known[f.Name()] = true
+		names = append(names, f.Name())
+	}
+	for _, p := range g.policies.all() {
+		if p.Factors == nil {
+			continue
+		}
+		for _, n := range p.Factors.Names {
+			if !known[n] {
+				return fmt.Errorf("policy %q: no factor named %q; there are: %s", p.Name, n, strings.Join(names, ", "))
+			}
+		}
+	}
+	return nil
+}
+
+// factor returns the factor of that name, or nil.
+func (g *Gateway) factor(name string) Factor {
+	for _, f := range g.factors {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// validAppName keeps names that need no escaping in an address and cannot climb out of /apps/.
+func validAppName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPortalURL insists on https, because the cookies' __Host- prefix and the browser's passkeys do.
+func checkPortalURL(u *url.URL) error {
+	switch {
+	case u == nil:
+		return errors.New("portal: the address is missing")
+	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/"):
+		return fmt.Errorf("portal %s: the address is a scheme and a host, as in https://sso.example.com", u.Redacted())
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("portal %s: the address must begin with https:// (http is for localhost only)", u.Redacted())
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func (l SessionLimits) withDefaults() SessionLimits {
+	if l.Idle <= 0 {
+		l.Idle = time.Hour
+	}
+	if l.Absolute <= 0 {
+		l.Absolute = 12 * time.Hour
+	}
+	return l
+}

@@ -1,0 +1,325 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Bounds of what people type.
+const (
+	mostName     = 256
+	mostPassword = 1024
+)
+
+// The sentences of the sign-in. The same for every reason, so that nothing can be learnt from them.
+const (
+	wrongSentence   = "That user name and password do not match. Check both and try again."
+	limitedSentence = "There were too many tries. Wait a few minutes, then try again."
+	cannotSentence  = "We cannot check passwords just now. Try again in a minute."
+)
+
+// getLogin asks for the name, or for the password once there is a name.
+func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.openFlow(r)
+	if err != nil {
+		return err
+	}
+	if v.flow == nil {
+		app := r.URL.Query().Get("app")
+		if g.byName[app] == nil {
+			app = g.appOf(r.URL.Query().Get("f"))
+		}
+		if v.session != nil {
+			return g.startAnew(w, app)
+		}
+		if err := g.ensureDevice(w, v); err != nil {
+			return err
+		}
+		if err := g.begin(r.Context(), v, &flow{App: app}); err != nil {
+			return err
+		}
+	}
+	if v.session != nil && v.flow.User != "" {
+		return g.next(w, r, v)
+	}
+	g.showLogin(w, v, http.StatusOK, "")
+	return nil
+}
+
+// showLogin shows the page that is due: name first, then password.
+func (g *Gateway) showLogin(w http.ResponseWriter, v *visitor, status int, message string) {
+	app := g.label(v.flow.App)
+	if v.flow.Name == "" {
+		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message})
+		return
+	}
+	g.show(w, status, web.Password{Frame: g.frame(v), F: v.fid, App: app, Username: v.flow.Name, Error: message})
+}
+
+// postLogin takes the name, or the name with the password. A browser that fills in both at once is served too.
+func (g *Gateway) postLogin(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
+	if r.PostForm.Has("username") {
+		v.flow.Name = strings.TrimSpace(name)
+	}
+	if v.flow.Name == "" || len(v.flow.Name) > mostName || !utf8.ValidString(v.flow.Name) {
+		v.flow.Name = ""
+		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your user name.")
+		return g.keep(r.Context(), v)
+	}
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	if !r.PostForm.Has("password") {
+		return redirect(w, v.withFlow("/login"))
+	}
+	// An empty password turns a simple bind into an unauthenticated one, which succeeds
+	// (RFC 4513 §5.1.2). It is refused before any source hears of it.
+	if strings.Trim(password, " \t\x00") == "" || len(password) > mostPassword {
+		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your password.")
+		return nil
+	}
+	u, err := g.checkPassword(r, v, password)
+	if err != nil {
+		return g.loginFailed(w, r, v, err)
+	}
+	return g.signedIn(w, r, v, u)
+}
+
+// signedIn starts the session of a person whose password was right.
+func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User) error {
+	now := g.now()
+	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
+	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}}
+	if v.session != nil && v.session.User.Key() == u.Key() {
+		s.NoDevice = v.session.NoDevice
+	}
+	s.Expires = now.Add(g.limits.Absolute)
+	if err := g.raise(w, r, v, s); err != nil {
+		return err
+	}
+	v.flow.User, v.flow.Proofs, v.flow.Step = u.Key(), nil, nil
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	e := g.event(r, v, EventLogin, Success)
+	e.Factor = PasswordFactor
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// checkPassword finds the person and has their source judge the password, within the limits.
+// An unknown name costs the same work as a wrong password.
+func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
+	ctx, now := r.Context(), g.now()
+	client := g.client(r)
+	if g.limiter.addressLimited(client, now) {
+		return nil, errLimited
+	}
+	f, err := g.find(ctx, v.flow.Name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := g.budget(ctx, v, f)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := g.limiter.enter(ctx, g.store, b, now)
+	if errors.Is(err, errLimited) && f.user != nil {
+		// A stranger's failures must not lock out the person's own device (security.md C-21).
+		if own, ok := g.ownBudget(ctx, v, f.user, b); ok {
+			leave, err = g.limiter.enter(ctx, g.store, own, now)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = f.source.Authenticate(ctx, f.user, password)
+	failed := errors.Is(err, ErrBadCredentials)
+	if failed {
+		g.limiter.addressFailed(client, now)
+	}
+	if counted := leave(failed); counted != nil {
+		return nil, counted
+	}
+	if err == nil && f.user == nil {
+		return nil, ErrBadCredentials // a source that lets nobody in as somebody
+	}
+	if err != nil && f.downErr != nil && f.user == nil {
+		return nil, f.downErr
+	}
+	return f.user, err
+}
+
+// found is where a name was looked up.
+type found struct {
+	user    *User          // nil where nobody has the name
+	source  PasswordSource // of the user; for nobody, the first that could answer
+	key     string         // counts failures: the user's key, or the name as everybody would write it
+	downErr error          // why a source could not answer
+}
+
+// find asks every source for the name, in the order of the configuration, so that the work does not tell
+// where somebody is known. The first that knows them is theirs. Where a directory cannot
+// answer, a local account may still sign in, and its session says so.
+func (g *Gateway) find(ctx context.Context, name string) (found, error) {
+	f := found{key: "name:" + strings.ToLower(name)}
+	for _, s := range g.sources {
+		ps, ok := s.(PasswordSource)
+		if !ok {
+			continue
+		}
+		u, err := ps.Find(ctx, name)
+		switch {
+		case err == nil && f.user == nil:
+			f.user, f.source, f.key = u, ps, u.Key()
+		case err == nil:
+		case errors.Is(err, ErrNoUser), errors.Is(err, ErrAmbiguous):
+			if f.source == nil {
+				f.source = ps
+			}
+		case errors.Is(err, context.Canceled):
+			return f, err
+		default:
+			f.downErr = err
+		}
+	}
+	if f.user != nil && f.downErr != nil {
+		u := *f.user
+		u.BreakGlass = true
+		f.user = &u
+	}
+	if f.source == nil {
+		return f, f.downErr
+	}
+	return f, nil
+}
+
+// budget returns how many failures the person, or the unknown name, may have.
+func (g *Gateway) budget(ctx context.Context, _ *visitor, f found) (budget, error) {
+	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
+	lr, ok := f.source.(LimitReader)
+	if !ok {
+		return b, nil
+	}
+	most, window, err := lr.Limit(ctx)
+	if err != nil || most == 0 {
+		// Unreadable or none: as if the directory locked after 3 in 30 minutes.
+		most, window = 3, 30*time.Minute
+	}
+	// Two below the directory's own threshold: the gateway must not become the cannon that locks accounts.
+	b.most, b.window = max(1, most-2), window
+	return b, nil
+}
+
+// ownBudget returns the credit of the person's own device.
+func (g *Gateway) ownBudget(ctx context.Context, v *visitor, u *User, b budget) (budget, bool) {
+	own, err := g.ownDevice(ctx, v, u.Key())
+	if err != nil || own == nil {
+		return b, false
+	}
+	b.key = "password:" + u.Key() + ":" + hashText(own.ID)
+	if b.most > 1 && b.most != g.limiter.limits.User {
+		b.most = 1 // together with the strangers' failures still below the directory's threshold
+	}
+	return b, true
+}
+
+// loginFailed records why and shows the password page again. What the person reads is the same for an
+// unknown name and a wrong password.
+func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor, err error) error {
+	e := g.event(r, v, EventLogin, Failure)
+	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
+	var state *AccountState
+	var public *Error
+	status, sentence := http.StatusUnauthorized, wrongSentence
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		e.Reason = "bad_credentials"
+	case errors.Is(err, errLimited):
+		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+		status, sentence = http.StatusTooManyRequests, limitedSentence
+		w.Header().Set("Retry-After", "60")
+	case errors.As(err, &state):
+		e.Reason = state.State
+		status, sentence = http.StatusForbidden, stateSentence(state.State)
+	case errors.As(err, &public):
+		e.Reason = public.Reason
+		status, sentence = public.Status, public.Public
+	default:
+		e.Reason = "source_unavailable"
+		status, sentence = http.StatusServiceUnavailable, cannotSentence
+		w.Header().Set("Retry-After", "5")
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	g.showLogin(w, v, status, sentence)
+	return nil
+}
+
+// stateSentence tells the owner of the right password what to do.
+func stateSentence(state string) string {
+	switch state {
+	case "password_expired", "must_change":
+		return "Your password must be changed first. Change it on a computer of your company, or ask the service desk."
+	case "locked":
+		return "Your account is locked. Wait a while, or ask the service desk."
+	case "hours":
+		return "Your account may not sign in at this hour."
+	case "workstation":
+		return "Your account may not sign in from here."
+	}
+	return "Your account cannot be used. Ask the service desk."
+}
+
+// getLogout says that the session has ended, or asks whether it should.
+func (g *Gateway) getLogout(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.visitor(r)
+	if err != nil {
+		return err
+	}
+	if v.session != nil {
+		return redirect(w, "/")
+	}
+	again := "/"
+	if app := r.URL.Query().Get("app"); g.byName[app] != nil {
+		again = "/apps/" + app
+	}
+	g.show(w, http.StatusOK, web.SignedOut{Frame: g.frame(nil), Again: again})
+	return nil
+}
+
+// postLogout ends the session on the server. The device stays remembered.
+func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.visitor(r)
+	if err != nil {
+		return err
+	}
+	if !v.ownForm(r) {
+		return redirect(w, "/")
+	}
+	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
+		return err
+	}
+	if err := g.record(r, g.event(r, v, EventLogout, Success)); err != nil {
+		return err
+	}
+	v.cookie.ID = ""
+	if err := g.cookies.Save(r, w, v.cookie); err != nil {
+		return err
+	}
+	return redirect(w, "/logout")
+}

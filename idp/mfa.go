@@ -1,0 +1,251 @@
+package idp
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Bounds of wrong codes, for each user and factor, over all flows, sessions and addresses
+// (security.md C-30, R-37).
+const (
+	codeTries  = 5
+	codeWindow = 15 * time.Minute
+	codeDaily  = 10
+	day        = 24 * time.Hour
+)
+
+const (
+	wrongCode   = "That code is not right. Type the code that your app shows now."
+	spentCode   = "That code has been used already. Wait for the next one."
+	limitedCode = "There were too many wrong codes. Wait 15 minutes, then try again."
+	lockedCode  = "There were too many wrong codes today. Ask the service desk, or try again tomorrow."
+)
+
+// getMFA asks "Is this your device?" where that is due, else goes on.
+func (g *Gateway) getMFA(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	d, own, err := g.decide(r, v)
+	if err != nil {
+		return err
+	}
+	if d.Verdict != Allow || d.Keep == 0 || own != nil || v.flow.DeviceAsked {
+		return g.next(w, r, v)
+	}
+	g.showDevice(w, v, d.Keep)
+	return nil
+}
+
+// onTheWay opens the flow of a GET that needs a signed-in visitor. Where one is missing it starts anew and
+// returns nil.
+func (g *Gateway) onTheWay(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+	v, err := g.openFlow(r)
+	if err != nil {
+		return nil, err
+	}
+	if v.flow == nil {
+		return nil, g.startAnew(w, g.appOf(r.URL.Query().Get("f")))
+	}
+	if v.session == nil || v.flow.User == "" {
+		return nil, redirect(w, v.withFlow("/login"))
+	}
+	return v, nil
+}
+
+// getFactor challenges one factor, if policy asks for it.
+func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	f, d, ready, err := g.askedFactor(r, v)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return g.next(w, r, v)
+	}
+	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+		made, err := f.Challenge(r.Context(), &v.session.User, g.attempt(r, v, f))
+		if err != nil {
+			return g.factorFailed(r, v, f, EventMFA, err)
+		}
+		v.flow.Step = &step{Factor: f.Name(), Memo: made.Memo, View: made.View, Expires: made.Expires}
+		if err := g.keep(r.Context(), v); err != nil {
+			return err
+		}
+		if made.URL != "" {
+			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
+		}
+	}
+	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
+	return nil
+}
+
+// askedFactor returns the factor of the address where the decision asks for it and the person has it.
+func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
+	d, _, err := g.decide(r, v)
+	if err != nil || d.Verdict != Ask {
+		return nil, d, readiness{}, err
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	if err != nil {
+		return nil, d, ready, err
+	}
+	for _, f := range ready.enrolled {
+		if f.Name() == r.PathValue("factor") {
+			return f, d, ready, nil
+		}
+	}
+	return nil, d, ready, nil
+}
+
+func (g *Gateway) attempt(r *http.Request, v *visitor, f Factor) Attempt {
+	return Attempt{App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback", Client: g.client(r)}
+}
+
+func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Decision, ready readiness, status int, message string) {
+	view := v.flow.Step.View
+	g.show(w, status, web.MFA{
+		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
+		Heading: view.Title, Text: view.Text, Digits: view.Digits, App: g.label(v.flow.App),
+		Rule: why(d), Others: others(v, ready.enrolled, f.Name()), Error: message,
+	})
+}
+
+// why says in words which rule asks.
+func why(d Decision) string {
+	if d.Keep > 0 {
+		return "Asked every " + long(d.Keep) + " on your own device."
+	}
+	return "Asked at every sign-in."
+}
+
+// postFactor judges the answer to a challenge.
+func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if v.session == nil || v.flow.User == "" {
+		return g.next(w, r, v)
+	}
+	f, d, ready, err := g.askedFactor(r, v)
+	if err != nil {
+		return err
+	}
+	// An answer counts for the very step that was shown, of this flow, factor and person.
+	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+		return g.next(w, r, v)
+	}
+	sentence, err := g.mayTry(r, v, f.Name(), EventMFA)
+	if err != nil {
+		return err
+	}
+	if sentence != "" {
+		w.Header().Set("Retry-After", "900")
+		g.showFactor(w, v, f, d, ready, http.StatusTooManyRequests, sentence)
+		return nil
+	}
+	p, err := f.Verify(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	if sentence, err := g.judged(r, v, f, EventMFA, err); err != nil {
+		return err
+	} else if sentence != "" {
+		g.showFactor(w, v, f, d, ready, http.StatusUnauthorized, sentence)
+		return nil
+	}
+	if err := g.pass(w, r, v, p); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// judged records what came of an answer. A wrong one returns the sentence for the page.
+func (g *Gateway) judged(r *http.Request, v *visitor, f Factor, kind string, err error) (string, error) {
+	e := g.event(r, v, kind, Success)
+	e.Factor = f.Name()
+	switch {
+	case err == nil:
+		if err := g.forgetTries(r.Context(), v, f.Name()); err != nil {
+			return "", err
+		}
+		return "", g.record(r, e)
+	case errors.Is(err, ErrBadCredentials):
+		e.Result, e.Reason = Failure, "bad_credentials"
+		return wrongCode, g.record(r, e)
+	case errors.Is(err, ErrSpent):
+		e.Result, e.Reason = Failure, "spent"
+		return spentCode, g.record(r, e)
+	}
+	return "", g.factorFailed(r, v, f, kind, err)
+}
+
+// factorFailed records that a factor could not answer. Nothing is let through because of it.
+func (g *Gateway) factorFailed(r *http.Request, v *visitor, f Factor, kind string, err error) error {
+	e := g.event(r, v, kind, Failure)
+	e.Factor = f.Name()
+	var public *Error
+	if !errors.As(err, &public) {
+		public = &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unavailable", Err: err}
+	}
+	return g.refuse(r, e, public)
+}
+
+// tryKeys are the counters of a person's wrong answers to a factor.
+func tryKeys(userKey, factor string) (short, daily string) {
+	return "code:" + factor + ":" + userKey, "day:" + factor + ":" + userKey
+}
+
+// mayTry counts a try before it is judged, so that guesses sent together are all counted. It returns a sentence
+// where there were too many; the count goes back to nothing with a right answer.
+func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (string, error) {
+	ctx, now := context.WithoutCancel(r.Context()), g.now()
+	short, daily := tryKeys(v.session.User.Key(), factor)
+	sentence := ""
+	if n, err := g.store.Failures(ctx, daily, now, day); err != nil {
+		return "", err
+	} else if n >= codeDaily {
+		sentence = lockedCode
+	}
+	if n, err := g.store.Failures(ctx, short, now, codeWindow); err != nil {
+		return "", err
+	} else if n >= codeTries && sentence == "" {
+		sentence = limitedCode
+	}
+	if sentence == "" {
+		n, err := g.store.Fail(ctx, short, now, codeWindow)
+		if err != nil {
+			return "", err
+		}
+		if n > codeTries {
+			sentence = limitedCode
+		} else if _, err := g.store.Fail(ctx, daily, now, day); err != nil {
+			return "", err
+		}
+	}
+	if sentence == "" {
+		return "", nil
+	}
+	e := g.event(r, v, EventLockout, Denied)
+	e.Factor, e.Reason, e.Detail = factor, "limited", kind
+	return sentence, g.record(r, e)
+}
+
+func (g *Gateway) forgetTries(ctx context.Context, v *visitor, factor string) error {
+	ctx = context.WithoutCancel(ctx)
+	short, daily := tryKeys(v.session.User.Key(), factor)
+	if err := g.store.Clear(ctx, short); err != nil {
+		return err
+	}
+	return g.store.Clear(ctx, daily)
+}
+
+// hashText prints a hash for use in a counter's key.
+func hashText(h Hash) string { return hex.EncodeToString(h[:8]) }

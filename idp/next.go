@@ -1,0 +1,175 @@
+package idp
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// next is the only place that decides what comes after a step: it looks at the sign-in in progress
+// and sends the browser to one address. Handlers end in it and know nothing of each other.
+func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	if v.session == nil {
+		return redirect(w, v.withFlow("/login"))
+	}
+	d, own, err := g.decide(r, v)
+	if err != nil {
+		return err
+	}
+	if d.Verdict == Deny {
+		return g.deny(r, v, d)
+	}
+	if d.Verdict == Ask {
+		return g.ask(w, r, v, d)
+	}
+	if d.Keep > 0 && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked && len(v.flow.Proofs) > 0 {
+		return redirect(w, v.withFlow("/mfa"))
+	}
+	if v.flow.App != "" {
+		return redirect(w, v.withFlow("/apps/"+v.flow.App))
+	}
+	if v.flow.To != "" {
+		return redirect(w, v.flow.To)
+	}
+	return redirect(w, "/")
+}
+
+// decide asks the policy of where the visitor is going. It also returns their own device, if any.
+func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error) {
+	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
+	if err != nil {
+		return Decision{}, nil, err
+	}
+	return g.policyOf(v.flow.App).Decide(g.visit(r, v, own, v.flow.App)), own, nil
+}
+
+// visit gathers what a policy may look at.
+func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) Visit {
+	visit := Visit{Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, Client: g.client(r)}
+	if v.flow != nil && v.flow.App == app {
+		visit.Flow = v.flow.Proofs
+	}
+	if own != nil {
+		visit.Device = own.Proofs
+	}
+	return visit
+}
+
+// policyOf returns the policy in force for an application, or the portal ("").
+func (g *Gateway) policyOf(app string) Policy {
+	if a := g.byName[app]; a != nil {
+		return a.policy
+	}
+	return g.policies.portal
+}
+
+// deny writes the audit line of a refusal and returns its page.
+func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
+	e := g.event(r, v, EventDecision, Denied)
+	e.App, e.Reason = v.flow.App, d.Reason
+	e.decidedBy(d)
+	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
+}
+
+// ask sends the visitor to the factor that is missing, or to set one up.
+func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
+	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	if err != nil {
+		return err
+	}
+	e := g.event(r, v, EventDecision, "ask")
+	e.App = v.flow.App
+	e.decidedBy(d)
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	if len(ready.enrolled) > 0 {
+		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
+	}
+	if len(ready.unreachable) > 0 {
+		return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
+	}
+	return redirect(w, v.withFlow("/enroll"))
+}
+
+// readiness sorts the allowed factors by what the person can do with them.
+type readiness struct {
+	enrolled, unreachable, open []Factor
+	err                         error
+}
+
+// readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
+// never enrolled, and never a reason to let somebody enroll another one.
+func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) (readiness, error) {
+	var out readiness
+	for _, n := range names {
+		f := g.factor(n)
+		if f == nil {
+			continue
+		}
+		state, err := f.Ready(ctx, &v.session.User)
+		switch {
+		case err != nil || state == Unreachable:
+			out.unreachable, out.err = append(out.unreachable, f), err
+		case state == Enrolled:
+			out.enrolled = append(out.enrolled, f)
+		default:
+			if _, ok := f.(Enroller); ok {
+				out.open = append(out.open, f)
+			}
+		}
+	}
+	return out, ctx.Err()
+}
+
+// pass adds a proof to the session, the device and the flow, under a new session id.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
+	policy := g.policyOf(v.flow.App)
+	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
+	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
+	if err != nil {
+		return err
+	}
+	if err := g.rememberProof(context.WithoutCancel(r.Context()), own, passed); err != nil {
+		return err
+	}
+	s := *v.session
+	s.Proofs = addProof(s.Proofs, passed)
+	if err := g.raise(w, r, v, s); err != nil {
+		return err
+	}
+	v.flow.Step = nil
+	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
+	return g.keep(r.Context(), v)
+}
+
+// stepExpired reports whether a pending step is too old to be answered.
+func stepExpired(s *step, now time.Time) bool { return !s.Expires.IsZero() && now.After(s.Expires) }
+
+// others returns links to the factors a person may use instead of one.
+func others(v *visitor, factors []Factor, but string) []web.Link {
+	var links []web.Link
+	for _, f := range factors {
+		if f.Name() != but {
+			links = append(links, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
+		}
+	}
+	return links
+}
+
+// factorLabel is what people call a factor.
+func factorLabel(name string) string {
+	switch name {
+	case "totp":
+		return "Authenticator app"
+	case "duo":
+		return "Duo"
+	case "passkey":
+		return "Passkey"
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}

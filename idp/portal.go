@@ -1,0 +1,174 @@
+package idp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// getPortal shows the tiles, once the portal's own policy is content.
+func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.visitor(r)
+	if err != nil {
+		return err
+	}
+	if v.session == nil {
+		return g.setOut(w, r, v, &flow{})
+	}
+	v.flow = &flow{}
+	d, own, err := g.decide(r, v)
+	if err != nil {
+		return err
+	}
+	if d.Verdict != Allow {
+		return g.setOut(w, r, v, &flow{})
+	}
+	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
+	for i := range g.applications {
+		if t, ok := g.tile(r, v, own, &g.applications[i]); ok {
+			p.Tiles = append(p.Tiles, t)
+		}
+	}
+	g.show(w, http.StatusOK, p)
+	return nil
+}
+
+// tile returns the tile of an application that the person may open, with what it will ask for.
+func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool) {
+	u := &v.session.User
+	d := a.policy.Decide(g.visit(r, v, own, a.tile.Name))
+	if d.Verdict == Deny {
+		return web.Tile{}, false
+	}
+	if e, ok := a.Application.(Entitler); ok && !e.Entitled(u) {
+		return web.Tile{}, false
+	}
+	t := web.Tile{
+		Name: a.tile.Name, Label: a.tile.Label, Icon: a.tile.Icon,
+		Initials: initials(a.tile.Label), Hue: hue(a.tile.Name), Asks: a.policy.asks(d, g.askedLabel(a.policy)),
+	}
+	return t, true
+}
+
+// askedLabel names the factor that a policy asks for first.
+func (g *Gateway) askedLabel(p Policy) string {
+	names := g.allowed(p.Factors)
+	switch len(names) {
+	case 0:
+		return "second step"
+	case 1:
+		return strings.ToLower(factorLabel(names[0]))
+	}
+	return "second step"
+}
+
+// allowed returns the factors that a policy takes: all, where it does not say.
+func (g *Gateway) allowed(s *FactorsSection) []string {
+	if s != nil {
+		return s.Names
+	}
+	names := make([]string, len(g.factors))
+	for i, f := range g.factors {
+		names[i] = f.Name()
+	}
+	return names
+}
+
+// initials returns one or two letters for a tile without an icon.
+func initials(label string) string {
+	var out []rune
+	for word := range strings.FieldsSeq(label) {
+		for _, c := range word {
+			if unicode.IsLetter(c) || unicode.IsDigit(c) {
+				out = append(out, unicode.ToUpper(c))
+			}
+			break
+		}
+		if len(out) == 2 {
+			break
+		}
+	}
+	return string(out)
+}
+
+// hue picks a colour that stays with the name.
+func hue(name string) int {
+	sum := sha256.Sum256([]byte(name))
+	return (int(sum[0])<<8 | int(sum[1])) % 360
+}
+
+// addImage keeps a picture of the configuration and returns its address, or "" where there is none.
+func (g *Gateway) addImage(name string, i Image) string {
+	if len(i.Data) == 0 {
+		return ""
+	}
+	h := hashOf(string(i.Data))
+	name = hashText(h) + "-" + name
+	g.images[name] = i
+	return path.Join("/images", name)
+}
+
+// getImage serves a picture of the configuration.
+func (g *Gateway) getImage(w http.ResponseWriter, r *http.Request) error {
+	i, ok := g.images[r.PathValue("name")]
+	if !ok {
+		return &Error{Status: http.StatusNotFound, Public: "There is no such picture.", Reason: "not_found"}
+	}
+	h := w.Header()
+	h.Set("Content-Type", i.Type)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	// An SVG is a document that may hold scripts: opened by itself it may do nothing.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(i.Data))
+	return nil
+}
+
+// getMetadata serves the document that IAM and service providers read.
+func (g *Gateway) getMetadata(w http.ResponseWriter, _ *http.Request) error {
+	if g.metadata == nil {
+		return &Error{Status: http.StatusNotFound, Public: "No application here is signed in to by SAML.", Reason: "no_saml"}
+	}
+	doc, err := g.metadata()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/samlmetadata+xml")
+	w.Header().Set("Content-Disposition", `inline; filename="gatehouse-metadata.xml"`)
+	_, err = w.Write(doc)
+	return err
+}
+
+// getSSO answers applications that begin a sign-in by themselves.
+func (g *Gateway) getSSO(http.ResponseWriter, *http.Request) error {
+	return &Error{Status: http.StatusBadRequest, Title: "Start from the portal", Public: "This application is opened from its tile in the portal.", Reason: "sp_initiated"}
+}
+
+// getHealth answers for any host: the process serves.
+func (g *Gateway) getHealth(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// getReady answers for any host: sign-ins can be served. It tells strangers nothing but yes or no.
+func (g *Gateway) getReady(w http.ResponseWriter, _ *http.Request) error {
+	if g.store.Ready() != nil {
+		w.Header().Set("Retry-After", "2")
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "starting"})
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(v)
+}
+
+// hashOf is the SHA-256 of a text.
+func hashOf(s string) Hash { return sha256.Sum256([]byte(s)) }

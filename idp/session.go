@@ -1,0 +1,260 @@
+package idp
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+)
+
+// The two cookies. The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis
+// §4.1.3.2), so that no sibling site can plant one.
+const (
+	sessionCookie = "__Host-gatehouse"
+	deviceCookie  = "__Host-gatehouse-device"
+)
+
+// secretSize is the size of what a cookie holds: 256 random bits.
+const secretSize = 32
+
+// cookieStore is a gorilla sessions.Store whose sessions are nothing but a random id: everything
+// else is in our own store, under the SHA-256 of that id.
+type cookieStore struct {
+	keys   Keys
+	rand   io.Reader
+	codecs atomic.Pointer[cookieCodecs]
+}
+
+type cookieCodecs struct {
+	keys   [][]byte
+	codecs []securecookie.Codec
+}
+
+var _ sessions.Store = (*cookieStore)(nil)
+
+func newCookieStore(keys Keys, random io.Reader) *cookieStore {
+	if random == nil {
+		random = rand.Reader
+	}
+	return &cookieStore{keys: keys, rand: random}
+}
+
+// codec returns the codecs for the keys as they are now, newest first.
+func (c *cookieStore) codec() ([]securecookie.Codec, error) {
+	keys, err := c.keys.CookieKeys()
+	if err != nil {
+		return nil, err
+	}
+	if have := c.codecs.Load(); have != nil && slices.EqualFunc(have.keys, keys, bytes.Equal) {
+		return have.codecs, nil
+	}
+	made := &cookieCodecs{keys: keys}
+	for _, k := range keys {
+		sc := securecookie.New(k, nil)
+		sc.SetSerializer(securecookie.NopEncoder{})
+		sc.MaxAge(0) // age is the store's business
+		sc.MaxLength(256)
+		made.codecs = append(made.codecs, sc)
+	}
+	c.codecs.Store(made)
+	return made.codecs, nil
+}
+
+// Get is New: nothing is cached in the request.
+func (c *cookieStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return c.New(r, name)
+}
+
+// New returns the session that the request's cookie names. A missing, forged or repeated cookie gives a
+// session without an id, never an error: the visitor is anonymous.
+func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	s := sessions.NewSession(c, name)
+	s.Options = &sessions.Options{Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	cookies := r.CookiesNamed(name)
+	// Two cookies of one name mean that somebody tossed one in: believe neither (security.md C-09).
+	if len(cookies) != 1 {
+		return s, nil
+	}
+	codecs, err := c.codec()
+	if err != nil {
+		return nil, err
+	}
+	var id []byte
+	if securecookie.DecodeMulti(name, cookies[0].Value, &id, codecs...) != nil || len(id) != secretSize {
+		return s, nil
+	}
+	s.ID, s.IsNew = string(id), false
+	return s, nil
+}
+
+// Save sets the cookie; a session without an id is erased from the browser.
+func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+	if s.ID == "" {
+		s.Options.MaxAge = -1
+		http.SetCookie(w, sessions.NewCookie(s.Name(), "", s.Options))
+		return nil
+	}
+	codecs, err := c.codec()
+	if err != nil {
+		return err
+	}
+	value, err := securecookie.EncodeMulti(s.Name(), []byte(s.ID), codecs...)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, sessions.NewCookie(s.Name(), value, s.Options))
+	return nil
+}
+
+// renew gives the session a new secret and sets its cookie. maxAge 0 lasts as long as the browser runs.
+func (c *cookieStore) renew(w http.ResponseWriter, s *sessions.Session, maxAge time.Duration) (Hash, error) {
+	id := make([]byte, secretSize)
+	if _, err := io.ReadFull(c.rand, id); err != nil {
+		return Hash{}, err
+	}
+	s.ID, s.Options.MaxAge = string(id), int(maxAge/time.Second)
+	dropCookie(w, s.Name())
+	return sha256.Sum256(id), c.Save(nil, w, s)
+}
+
+// dropCookie takes back a Set-Cookie of this name that the same answer set before.
+func dropCookie(w http.ResponseWriter, name string) {
+	set := w.Header()["Set-Cookie"]
+	w.Header()["Set-Cookie"] = slices.DeleteFunc(set, func(line string) bool {
+		return len(line) > len(name) && line[:len(name)+1] == name+"="
+	})
+}
+
+// id returns the hash under which the store knows the cookie, and whether there is one.
+func cookieHash(s *sessions.Session) (Hash, bool) {
+	if s.ID == "" {
+		return Hash{}, false
+	}
+	return sha256.Sum256([]byte(s.ID)), true
+}
+
+// visitor is who sent a request, as far as its cookies and its flow tell.
+type visitor struct {
+	session *Session
+	cookie  *sessions.Session // of the session
+	device  *sessions.Session // cookie of the device
+	browser Hash              // which browser; flows are bound to it
+	known   bool              // a device cookie came with the request
+	flow    *flow
+	fid     string // id under which the flow is kept, "" where there is none
+}
+
+// visitor reads the cookies. Sessions past their limits count as none.
+func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
+	v := &visitor{}
+	var err error
+	if v.cookie, err = g.cookies.New(r, sessionCookie); err != nil {
+		return nil, err
+	}
+	if v.session, err = g.session(r.Context(), v.cookie); err != nil {
+		return nil, err
+	}
+	if v.device, err = g.cookies.New(r, deviceCookie); err != nil {
+		return nil, err
+	}
+	id, ok := cookieHash(v.device)
+	v.known = ok
+	if v.session != nil {
+		v.browser = v.session.Browser
+		return v, nil
+	}
+	if !ok {
+		return v, nil
+	}
+	v.browser = id
+	if b, err := g.store.DeviceBrowser(r.Context(), id, g.now()); err == nil {
+		v.browser = b
+	} else if !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return v, nil
+}
+
+// session returns the live session of a cookie, or nil.
+func (g *Gateway) session(ctx context.Context, c *sessions.Session) (*Session, error) {
+	id, ok := cookieHash(c)
+	if !ok {
+		return nil, nil
+	}
+	s, err := g.store.Session(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := g.now()
+	if now.Sub(s.Seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute {
+		return nil, g.store.DeleteSession(ctx, id)
+	}
+	if now.Sub(s.Seen) >= time.Minute {
+		if err := g.store.TouchSession(ctx, id, now); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// raise puts the visitor into a session with a new id: after the password, and whenever they proved more.
+// The old id is dead before the new one is sent (security.md C-13).
+func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Session) error {
+	ctx := context.WithoutCancel(r.Context())
+	if old, ok := cookieHash(v.cookie); ok {
+		if err := g.store.DeleteSession(ctx, old); err != nil {
+			return err
+		}
+	}
+	id, err := g.cookies.renew(w, v.cookie, 0)
+	if err != nil {
+		return err
+	}
+	s.ID, s.Seen = id, g.now()
+	s.Form = g.randomText()
+	s.Browser, s.Client, s.UserAgent = v.browser, g.client(r), shorten(r.UserAgent())
+	if err := g.store.PutSession(ctx, &s); err != nil {
+		return err
+	}
+	v.session = &s
+	return nil
+}
+
+// randomText returns 128 random bits for ids that travel in addresses and forms.
+func (g *Gateway) randomText() string {
+	b := make([]byte, 16)
+	if _, err := io.ReadFull(g.rand, b); err != nil {
+		panic("no randomness: " + err.Error()) // crypto/rand never fails on the systems that Go supports
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// ownForm reports whether the form came from a page of this very session.
+func (v *visitor) ownForm(r *http.Request) bool {
+	return v.session != nil && subtle.ConstantTimeCompare([]byte(r.PostForm.Get("f")), []byte(v.session.Form)) == 1
+}
+
+// shorten keeps a User-Agent to what an audit line needs, without control characters.
+func shorten(s string) string {
+	b := make([]byte, 0, min(len(s), 200))
+	for i := 0; i < len(s) && len(b) < 200; i++ {
+		if c := s[i]; c >= 0x20 && c < 0x7f {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,128 @@
+package idp
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// getSettings shows a person their own factors, devices and sessions.
+func (g *Gateway) getSettings(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.settled(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	return g.showSettings(w, r, v, "")
+}
+
+// settled returns a visitor for whom the portal's policy is content, or sends them on their way.
+func (g *Gateway) settled(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+	v, err := g.visitor(r)
+	if err != nil {
+		return nil, err
+	}
+	if v.session == nil {
+		return nil, g.setOut(w, r, v, &flow{To: "/settings"})
+	}
+	v.flow = &flow{}
+	d, _, err := g.decide(r, v)
+	if err != nil {
+		return nil, err
+	}
+	if d.Verdict != Allow {
+		return nil, g.setOut(w, r, v, &flow{To: "/settings"})
+	}
+	return v, nil
+}
+
+func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visitor, notice string) error {
+	ctx, user, now := r.Context(), v.session.User.Key(), g.now()
+	p := web.Settings{Frame: g.frame(v), F: v.session.Form, Notice: notice}
+	enrolled, err := g.store.UserEnrollments(ctx, user, "")
+	if err != nil {
+		return err
+	}
+	for _, e := range enrolled {
+		p.Factors = append(p.Factors, web.Item{ID: e.ID, Label: factorLabel(e.Factor), Detail: "added " + onDay(e.Created, now) + used(e.Used, now), Fixed: true})
+	}
+	devices, err := g.store.UserDevices(ctx, user, now)
+	if err != nil {
+		return err
+	}
+	here, _ := cookieHash(v.device)
+	for _, d := range devices {
+		p.Devices = append(p.Devices, web.Item{ID: hex.EncodeToString(d.ID[:]), Label: d.Label, Detail: "remembered since " + onDay(d.Created, now) + used(d.Seen, now), Current: d.ID == here})
+	}
+	live, err := g.store.UserSessions(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, s := range live {
+		p.Sessions = append(p.Sessions, web.Item{ID: hex.EncodeToString(s.ID[:]), Label: deviceLabel(s.UserAgent), Detail: "signed in " + onDay(s.SignedIn, now) + " from " + s.Client.String(), Current: s.ID == v.session.ID})
+	}
+	g.show(w, http.StatusOK, p)
+	return nil
+}
+
+// postSettings forgets a device or ends a session of the person's own.
+func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.settled(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if !v.ownForm(r) {
+		return redirect(w, "/settings")
+	}
+	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
+	var id Hash
+	raw, err := hex.DecodeString(r.PostForm.Get("remove"))
+	if err != nil || len(raw) != len(id) {
+		return redirect(w, "/settings")
+	}
+	copy(id[:], raw)
+	e := g.event(r, v, EventDevice, Success)
+	switch r.PostForm.Get("kind") {
+	case "device":
+		e.Reason = "forgotten"
+		err = g.store.DeleteDevice(ctx, id, user)
+	case "session":
+		e.Kind, e.Reason = EventLogout, "ended"
+		err = g.endOwn(ctx, user, id)
+	default:
+		return redirect(w, "/settings")
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	return redirect(w, "/settings")
+}
+
+// endOwn ends a session if it is the person's own; nobody ends another's by naming it.
+func (g *Gateway) endOwn(ctx context.Context, user string, id Hash) error {
+	s, err := g.store.Session(ctx, id)
+	if err != nil || s.User.Key() != user {
+		return nil //nolint:nilerr // an unknown session has ended already
+	}
+	return g.store.DeleteSession(ctx, id)
+}
+
+// onDay prints a date as people say it.
+func onDay(t, now time.Time) string {
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return "today"
+	}
+	return t.Format("2 January 2006")
+}
+
+func used(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", last used " + onDay(t, now)
+}
