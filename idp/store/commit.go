@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// commitMost is how many rows go into one transaction: enough that the disk is not what waits, few
+// enough that other writers get their turn.
+const commitMost = 256
+
+// commitTimeout bounds one transaction, so that a stuck disk turns into errors.
+const commitTimeout = 30 * time.Second
+
+// auditRow is an event on its way into the database.
+type auditRow struct {
+	time                           int64
+	person, name, app, ref, digest string
+	event                          []byte
+	done                           chan error // of capacity 1: the writer never waits for a caller
+}
+
+// committer writes audit rows in groups. The first row to arrive is written at once, alone; those
+// that arrive meanwhile are the next group. So a lone caller waits for one commit, and many callers
+// share one, without a timer.
+type committer struct {
+	*pools
+	insert *sql.Stmt
+	queue  chan *auditRow
+	done   sync.WaitGroup
+}
+
+func newCommitter(ctx context.Context, p *pools) (*committer, error) {
+	insert, err := p.writer.PrepareContext(ctx, p.bind(
+		"INSERT INTO audit (time, person, name, app, ref, digest, event) VALUES (?, ?, ?, ?, ?, ?, ?)"))
+	if err != nil {
+		return nil, fmt.Errorf("preparing the audit writer: %w", err)
+	}
+	return &committer{pools: p, insert: insert, queue: make(chan *auditRow, commitMost)}, nil
+}
+
+func (c *committer) start() { c.done.Go(c.run) }
+
+// drain writes what is queued and stops. Nobody may add any more.
+func (c *committer) drain() {
+	close(c.queue)
+	c.done.Wait()
+}
+
+// add returns once the row is durable, or with ctx's error where it is no longer waited for; then
+// the row may be written or not.
+func (c *committer) add(ctx context.Context, r *auditRow) error {
+	r.done = make(chan error, 1)
+	select {
+	case c.queue <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *committer) run() {
+	group := make([]*auditRow, 0, commitMost)
+	for first := range c.queue {
+		group = append(group[:0], first)
+		for len(group) < commitMost {
+			select {
+			case r, ok := <-c.queue:
+				if !ok {
+					c.commit(group)
+					return
+				}
+				group = append(group, r)
+				continue
+			default:
+			}
+			break
+		}
+		c.commit(group)
+	}
+}
+
+func (c *committer) commit(group []*auditRow) {
+	err := c.insertAll(group)
+	for i, r := range group {
+		r.done <- err
+		group[i] = nil
+	}
+}
+
+func (c *committer) insertAll(group []*auditRow) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	tx, err := c.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("beginning a transaction: %w", err)
+	}
+	insert := tx.StmtContext(ctx, c.insert)
+	for _, r := range group {
+		if _, err := insert.ExecContext(ctx, r.time, r.person, r.name, r.app, r.ref, r.digest, string(r.event)); err != nil {
+			return errors.Join(err, ignoreDone(tx.Rollback()))
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// PutEnrollment inserts or replaces by user, factor and id; see the interface for Step.
+func (s *Store) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	sealed, err := o.seal.seal(at("enrollments", e.User, e.Factor, e.ID), e.Secret)
+	if err != nil {
+		return err
+	}
+	err = o.write(ctx, func(c conn) error {
+		_, err := c.exec(ctx, `INSERT INTO enrollments (person, factor, id, label, sealed, created, used, step)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (person, factor, id) DO UPDATE SET label = excluded.label, sealed = excluded.sealed,
+				created = excluded.created,
+				used = CASE WHEN excluded.used > enrollments.used THEN excluded.used ELSE enrollments.used END,
+				step = CASE WHEN excluded.step > enrollments.step THEN excluded.step ELSE enrollments.step END`,
+			e.User, e.Factor, e.ID, e.Label, sealed, stamp(e.Created), stamp(e.Used), e.Step)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("storing an enrollment: %w", err)
+	}
+	return nil
+}
+
+// UserEnrollments lists a person's enrollments, oldest first. A damaged row is an error and is not
+// left out: without it the person would seem to have no factor, and whoever knows the password
+// could enroll one.
+func (s *Store) UserEnrollments(ctx context.Context, userKey, factor string) ([]idp.Enrollment, error) {
+	o, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var list []idp.Enrollment
+	err = o.read().each(ctx, func(rows *sql.Rows) error {
+		e := idp.Enrollment{User: userKey}
+		var sealed []byte
+		var created, used int64
+		err := rows.Scan(&e.Factor, &e.ID, &e.Label, &sealed, &created, &used, &e.Step)
+		if err != nil {
+			return err
+		}
+		if e.Secret, err = o.seal.open(at("enrollments", e.User, e.Factor, e.ID), sealed); err != nil {
+			return err
+		}
+		e.Created, e.Used = moment(created), moment(used)
+		list = append(list, e)
+		return nil
+	}, `SELECT factor, id, label, sealed, created, used, step FROM enrollments
+		WHERE person = ? AND (? = '' OR factor = ?) ORDER BY created, factor, id`, userKey, factor, factor)
+	if err != nil {
+		return nil, fmt.Errorf("listing the enrollments of %s: %w", userKey, err)
+	}
+	return list, nil
+}
+
+// SpendStep moves Step up. The comparison and the change are one statement: two requests with one
+// code cannot both find it unspent (RFC 6238 §5.2).
+func (s *Store) SpendStep(ctx context.Context, userKey, factor, id string, step int64, when time.Time) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	err = o.write(ctx, func(c conn) error {
+		n, err := c.exec(ctx, `UPDATE enrollments SET step = ?, used = ?
+			WHERE person = ? AND factor = ? AND id = ? AND step < ?`, step, stamp(when), userKey, factor, id, step)
+		if err != nil || n > 0 {
+			return err
+		}
+		err = c.row(ctx, "SELECT count(*) FROM enrollments WHERE person = ? AND factor = ? AND id = ?",
+			userKey, factor, id).Scan(&n)
+		switch {
+		case err != nil:
+			return err
+		case n > 0:
+			return idp.ErrSpent
+		}
+		return idp.ErrNotFound
+	})
+	if err != nil {
+		return fmt.Errorf("spending a step: %w", err)
+	}
+	return nil
+}
+
+// DeleteEnrollment removes one.
+func (s *Store) DeleteEnrollment(ctx context.Context, userKey, factor, id string) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	err = o.write(ctx, func(c conn) error {
+		n, err := c.exec(ctx, "DELETE FROM enrollments WHERE person = ? AND factor = ? AND id = ?", userKey, factor, id)
+		if err == nil && n == 0 {
+			err = idp.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("removing an enrollment: %w", err)
+	}
+	return nil
+}

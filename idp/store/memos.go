@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// errMemosFull says that memos of other kinds fill the store.
+var errMemosFull = errors.New("too many memos")
+
+// PutMemo inserts or replaces by kind and id. Anybody may start a sign-in, so the memos of all
+// browsers together are bounded: the oldest of the same kind go, so that a flood of sign-ins
+// cannot push out an invitation.
+func (s *Store) PutMemo(ctx context.Context, m idp.Memo, most int) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	sealed, err := o.seal.seal(at("memos", m.Kind, string(m.ID[:])), m.Data)
+	if err != nil {
+		return err
+	}
+	err = o.write(ctx, func(c conn) error {
+		if o.memos.Load() >= int64(o.MaxMemos) {
+			if err := o.thinMemos(ctx, c, m.Kind); err != nil {
+				return err
+			}
+		}
+		gone, err := c.exec(ctx, "DELETE FROM memos WHERE kind = ? AND id = ?", m.Kind, m.ID[:])
+		if err != nil {
+			return err
+		}
+		o.memos.Add(-gone)
+		_, err = c.exec(ctx, "INSERT INTO memos (kind, id, browser, owner, expires, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+			m.Kind, m.ID[:], m.Browser[:], m.Owner, stamp(m.Expires), sealed)
+		if err != nil {
+			return err
+		}
+		o.memos.Add(1)
+		if most <= 0 {
+			return nil
+		}
+		gone, err = c.exec(ctx, `DELETE FROM memos WHERE kind = ? AND browser = ? AND n NOT IN
+			(SELECT n FROM memos WHERE kind = ? AND browser = ? ORDER BY n DESC LIMIT ?)`,
+			m.Kind, m.Browser[:], m.Kind, m.Browser[:], most)
+		o.memos.Add(-gone)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keeping a memo: %w", err)
+	}
+	return nil
+}
+
+// thinMemos makes room: what has expired goes, then the oldest of the kind, some at a time so that
+// a flood does not pay for it at every memo.
+func (o *state) thinMemos(ctx context.Context, c conn, kind string) error {
+	if _, err := c.exec(ctx, "DELETE FROM memos WHERE expires <= ?", stamp(o.Now())); err != nil {
+		return err
+	}
+	var n int
+	if err := c.row(ctx, "SELECT count(*) FROM memos").Scan(&n); err != nil {
+		return err
+	}
+	if over := n + 1 - o.MaxMemos; over > 0 {
+		gone, err := c.exec(ctx, "DELETE FROM memos WHERE n IN (SELECT n FROM memos WHERE kind = ? ORDER BY n LIMIT ?)",
+			kind, over+o.MaxMemos/64)
+		if err != nil {
+			return err
+		}
+		if int(gone) < over {
+			return errMemosFull
+		}
+		n -= int(gone)
+	}
+	o.memos.Store(int64(n))
+	return nil
+}
+
+// countMemos sets the rough count right.
+func (o *state) countMemos(ctx context.Context) error {
+	var n int64
+	if err := o.read().row(ctx, "SELECT count(*) FROM memos").Scan(&n); err != nil {
+		return fmt.Errorf("counting memos: %w", err)
+	}
+	o.memos.Store(n)
+	return nil
+}
+
+const memoColumns = "browser, owner, expires, sealed"
+
+// scanMemo reads a row of memoColumns.
+func (o *state) scanMemo(row *sql.Row, kind string, id idp.Hash) (idp.Memo, error) {
+	m := idp.Memo{Kind: kind, ID: id}
+	var browser, sealed []byte
+	var expires int64
+	err := row.Scan(&browser, &m.Owner, &expires, &sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return idp.Memo{}, idp.ErrNotFound
+	}
+	if err != nil {
+		return idp.Memo{}, err
+	}
+	if m.Data, err = o.seal.open(at("memos", kind, string(id[:])), sealed); err != nil {
+		return idp.Memo{}, err
+	}
+	copy(m.Browser[:], browser)
+	m.Expires = moment(expires)
+	return m, nil
+}
+
+// Memo returns the memo without spending it.
+func (s *Store) Memo(ctx context.Context, kind string, id idp.Hash, now time.Time) (idp.Memo, error) {
+	o, err := s.enter()
+	if err != nil {
+		return idp.Memo{}, err
+	}
+	defer s.leave()
+	m, err := o.scanMemo(o.read().row(ctx, "SELECT "+memoColumns+" FROM memos WHERE kind = ? AND id = ? AND expires > ?",
+		kind, id[:], stamp(now)), kind, id)
+	if err != nil {
+		return idp.Memo{}, fmt.Errorf("reading a memo: %w", err)
+	}
+	return m, nil
+}
+
+// TakeMemo returns the memo and deletes it in one statement. It is spent once the deletion is
+// durable, and before anybody sees it.
+func (s *Store) TakeMemo(ctx context.Context, kind string, id idp.Hash, now time.Time) (m idp.Memo, err error) {
+	o, err := s.enter()
+	if err != nil {
+		return idp.Memo{}, err
+	}
+	defer s.leave()
+	var damaged error
+	err = o.write(ctx, func(c conn) (err error) {
+		m, err = o.scanMemo(c.row(ctx, "DELETE FROM memos WHERE kind = ? AND id = ? AND expires > ? RETURNING "+memoColumns,
+			kind, id[:], stamp(now)), kind, id)
+		if errors.Is(err, errTampered) {
+			damaged, err = err, nil // it stays deleted
+		}
+		return err
+	})
+	if err = errors.Join(damaged, err); err != nil {
+		return idp.Memo{}, fmt.Errorf("taking a memo: %w", err)
+	}
+	o.memos.Add(-1)
+	return m, nil
+}
