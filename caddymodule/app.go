@@ -1,0 +1,219 @@
+// Package caddymodule is Gatehouse as Caddy modules: the app, its handlers, its guests, the Caddyfile
+// and the command. It turns configuration into package idp's types and decides nothing itself.
+//
+// The app is "gatehouse"; the global option of that name writes it (globaloption.go). A handler,
+// gatehouse_portal, serves it. Sources, factors, applications and stores are guest modules (guest.go),
+// so that others can add to them; each of ours is a file named after what it configures.
+//
+// Caddy provisions the next configuration while the present one serves, and cancels the present one
+// while requests of it are still under way. What both must share is in pool.go; provisioning touches
+// no file and no network, because `caddy validate` does it too.
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/samlapp"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// appName is the name of the app, of its global option and of its command.
+const appName = "gatehouse"
+
+// App is the gateway: who people are, what is asked of them, and what they may open.
+type App struct {
+	// Portal is the gateway's own face. Required.
+	Portal *PortalConfig `json:"portal,omitempty"`
+	// Store keeps sessions, enrollments, keys and the audit log. Default: sqlite in Caddy's data
+	// directory.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=gatehouse.stores inline_key=engine"`
+	// SealKey is a placeholder, {file./path} or {env.NAME}, for the key that seals secrets in the store:
+	// the base64 of 32 bytes, or 32 bytes. Default, with sqlite: made once and kept in Caddy's storage.
+	SealKey string `json:"seal_key,omitempty"`
+	// Audit is about the audit log in the store.
+	Audit *AuditConfig `json:"audit,omitempty"`
+	// Session says how long a session in the portal lives.
+	Session *SessionConfig `json:"session,omitempty"`
+	// Networks are named address ranges that policies refer to.
+	Networks []*NetworkConfig `json:"networks,omitempty"`
+	// Sources are where people come from, in the order in which a typed name is looked up. At least one.
+	Sources []*SourceEntry `json:"sources,omitempty"`
+	// Factors are ways to prove a second time who one is.
+	Factors []*FactorEntry `json:"factors,omitempty"`
+	// Policies say what is asked. The one named default is the global one.
+	Policies []*PolicyConfig `json:"policies,omitempty"`
+	// Applications are what people open, in the order of the tiles.
+	Applications []*ApplicationEntry `json:"applications,omitempty"`
+
+	ctx     caddy.Context
+	log     *zap.Logger
+	portal  *url.URL
+	store   *shared
+	release func() error
+	issuer  *samlapp.Issuer
+	apps    map[string]idp.Application
+	sources []idp.Source
+	factors []idp.Factor
+	gateway *idp.Gateway
+	observe *observer
+
+	served   sync.Once
+	handlers int // gatehouse_portal handlers of this configuration
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: appName, New: func() caddy.Module { return new(App) }}
+}
+
+// Provision resolves secrets and builds the gateway. It opens no store and asks nobody.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.log = ctx, ctx.Logger()
+	if a.Portal == nil {
+		return errors.New("the option portal is missing: portal https://HOST")
+	}
+	var err error
+	if a.portal, err = a.Portal.address(); err != nil {
+		return err
+	}
+	if err := a.loadGuests(ctx); err != nil {
+		return err
+	}
+	if m := a.crossCheck(); m != nil {
+		return m
+	}
+	if a.observe, err = newObserver(ctx); err != nil {
+		return err
+	}
+	if err := a.acquireStore(ctx); err != nil {
+		return err
+	}
+	return a.build()
+}
+
+func (a *App) loadGuests(ctx caddy.Context) error {
+	for _, s := range a.Sources {
+		if err := s.load(ctx); err != nil {
+			return err
+		}
+	}
+	for _, f := range a.Factors {
+		if err := f.load(ctx); err != nil {
+			return err
+		}
+	}
+	for _, e := range a.Applications {
+		if err := e.load(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acquireStore takes a reference of the store. The seal key is part of its identity, so that a
+// configuration with another key does not go on with the store that the old key opened.
+func (a *App) acquireStore(ctx caddy.Context) error {
+	raw := a.StoreRaw
+	if len(raw) == 0 {
+		a.StoreRaw = json.RawMessage(`{"engine":"sqlite"}`)
+	}
+	m, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	module, ok := m.(StoreModule)
+	if !ok {
+		return fmt.Errorf("store: %T is no store", m)
+	}
+	env := StoreEnv{Log: ctx.Slogger()}
+	if a.Audit != nil {
+		env.Keep = time.Duration(a.Audit.Keep)
+	}
+	seal, err := a.sealKey(ctx, &env)
+	if err != nil {
+		return err
+	}
+	identity, construct, err := module.Store(env)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	identity = fmt.Sprintf("%T:%s:%s:%s", module, identity, env.Keep, seal)
+	a.store, a.release, err = acquire(identity, construct)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// Start opens the store. A schema newer than ours, or a wrong seal key, fails it. A store that takes its
+// time does not: the portal answers 503 until it is ready.
+func (a *App) Start() error {
+	opened := make(chan error, 1)
+	go func() {
+		// Not the context of this configuration: the next one shares the store.
+		opened <- a.store.open(context.WithoutCancel(a.ctx))
+	}()
+	wait := time.NewTimer(startWait)
+	defer wait.Stop()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return fmt.Errorf("opening the store: %w", err)
+		}
+		a.ready()
+	case <-wait.C:
+		a.log.Warn("the store is not open yet; the portal answers 503 until it is", zap.Duration("after", startWait))
+		go func() {
+			if err := <-opened; err != nil {
+				a.log.Error("the store cannot be opened; the portal stays closed", zap.Error(err))
+				return
+			}
+			a.ready()
+		}()
+	}
+	return a.checkServed()
+}
+
+// startWait is how long Start waits for the store, so that what cannot work fails the load.
+const startWait = 20 * time.Second
+
+// ready says so once, and puts the configuration on record.
+func (a *App) ready() {
+	a.log.Info("ready", zap.String("portal", a.Portal.URL))
+}
+
+// Stop does nothing: requests of this configuration are still under way.
+func (*App) Stop() error { return nil }
+
+// Cleanup gives the store back. It runs for a half-built app too, and then gives back what that held.
+func (a *App) Cleanup() error {
+	if a.release == nil {
+		return nil
+	}
+	return a.release()
+}
+
+// defaultDatabase is where the embedded store is.
+func defaultDatabase() string {
+	return filepath.Join(caddy.AppDataDir(), appName, "gatehouse.db")
+}
+
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

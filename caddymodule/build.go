@@ -1,0 +1,162 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/samlapp"
+)
+
+// sealKey tells the store's environment where the seal key comes from, and returns what tells it from
+// another one.
+func (a *App) sealKey(ctx caddy.Context, env *StoreEnv) (string, error) {
+	if a.SealKey == "" {
+		storage := ctx.Storage()
+		env.Seal = func(c context.Context) ([]byte, error) { return loadOrMakeSeal(c, storage) }
+		env.SealFrom = fmt.Sprintf("%s in Caddy's storage (%v)", sealStorageKey, storage)
+		return "made", nil
+	}
+	secret, err := resolveSecret("seal_key", a.SealKey)
+	if err != nil {
+		return "", err
+	}
+	key, err := decodeSeal(secret)
+	if err != nil {
+		return "", err
+	}
+	env.Seal = func(context.Context) ([]byte, error) { return key, nil }
+	env.SealFrom, env.SealGiven = "seal_key "+a.SealKey, true
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// build turns the configuration into a gateway.
+func (a *App) build() error {
+	n := a.names()
+	env := &Env{
+		Portal: a.portal, Title: a.Portal.Title, Store: a.store, Log: a.ctx.Slogger(), Group: n.group,
+	}
+	a.issuer = &samlapp.Issuer{EntityID: a.entityID(), Keys: a.store.SAMLKeys}
+	env.Issuer = a.issuer
+	cfg := idp.Config{
+		Store: a.store, Limiter: a.store.limiter, Metadata: a.metadata, Observe: a.observe.event,
+		Client: clientAddress, Log: a.ctx.Slogger(),
+	}
+	var err error
+	if cfg.Portal, err = a.Portal.portal(a.portal); err != nil {
+		return err
+	}
+	if a.Session != nil {
+		cfg.Sessions = idp.SessionLimits{Idle: time.Duration(a.Session.Idle), Absolute: time.Duration(a.Session.Absolute)}
+	}
+	for _, build := range []func(*Env, *idp.Config) error{a.buildSources, a.buildFactors, a.buildPolicies, a.buildApplications} {
+		if err := build(env, &cfg); err != nil {
+			return err
+		}
+	}
+	a.gateway, err = idp.New(cfg)
+	return err
+}
+
+func (a *App) buildSources(env *Env, cfg *idp.Config) error {
+	if len(a.Sources) == 0 {
+		return errors.New("the option source is missing: nobody could sign in")
+	}
+	for _, s := range a.Sources {
+		source, err := s.module.Source(s.Name, env)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		a.sources = append(a.sources, source)
+	}
+	cfg.Sources = a.sources
+	return nil
+}
+
+func (a *App) buildFactors(env *Env, cfg *idp.Config) error {
+	for _, f := range a.Factors {
+		factor, err := f.module.Factor(f.Name, env)
+		if err != nil {
+			return fmt.Errorf("factor %s: %w", f.Name, err)
+		}
+		a.factors = append(a.factors, factor)
+	}
+	cfg.Factors = a.factors
+	return nil
+}
+
+func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
+	networks := map[string]idp.Network{}
+	for _, w := range a.Networks {
+		n, err := w.network()
+		if err != nil {
+			return err
+		}
+		networks[w.Name] = n
+	}
+	for _, p := range a.Policies {
+		policy, err := p.policy(networks, env.Group)
+		if err != nil {
+			return err
+		}
+		cfg.Policies = append(cfg.Policies, policy)
+	}
+	return nil
+}
+
+func (a *App) buildApplications(env *Env, cfg *idp.Config) error {
+	a.apps = map[string]idp.Application{}
+	for _, e := range a.Applications {
+		icon, err := readImage("icon", e.Icon)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", e.Name, err)
+		}
+		label := e.Label
+		if label == "" {
+			label = e.Name
+		}
+		app, err := e.module.Application(idp.Tile{Name: e.Name, Label: label}, env)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", e.Name, err)
+		}
+		a.apps[e.Name] = app
+		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: app, Policy: e.Policy, Icon: icon})
+	}
+	return nil
+}
+
+// at returns an address of the portal.
+func (a *App) at(path string) string { return a.portal.JoinPath(path).String() }
+
+// entityID is what service providers know the gateway by: the address of its metadata.
+func (a *App) entityID() string { return a.at("/saml/metadata") }
+
+// metadata writes the document that service providers are given.
+func (a *App) metadata() ([]byte, error) {
+	keys, err := a.store.SAMLKeys()
+	if err != nil {
+		return nil, err
+	}
+	return samlapp.Metadata(a.entityID(), a.at("/saml/sso"), "", keys)
+}
+
+// clientAddress is who sends the request, as Caddy's trusted_proxies has it. No header is read here:
+// whoever connects can write those.
+func clientAddress(r *http.Request) netip.Addr {
+	s, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.WithZone("").Unmap()
+}

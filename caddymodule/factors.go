@@ -1,0 +1,70 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// FactorModule is what a guest module in gatehouse.factors implements.
+type FactorModule interface {
+	// Factor builds the factor. It reaches for nothing outside the configuration and its files,
+	// because it runs for `caddy validate` as well.
+	Factor(name string, env *Env) (idp.Factor, error)
+}
+
+// FactorEntry is one way to prove a second time who one is.
+type FactorEntry struct {
+	// Name of the factor, in policies and in addresses: lower-case letters, digits, - and _.
+	Name string `json:"name"`
+	// Factor is the factor itself.
+	FactorRaw json.RawMessage `json:"factor,omitempty" caddy:"namespace=gatehouse.factors inline_key=kind"`
+
+	module FactorModule
+}
+
+func (f *FactorEntry) load(ctx caddy.Context) error {
+	if len(f.FactorRaw) == 0 {
+		return fmt.Errorf("factor %s: its kind is missing; there are: %s", f.Name, kinds(FactorNamespace))
+	}
+	m, err := ctx.LoadModule(f, "FactorRaw")
+	if err != nil {
+		return fmt.Errorf("factor %s: %w", f.Name, err)
+	}
+	var ok bool
+	if f.module, ok = m.(FactorModule); !ok {
+		return fmt.Errorf("factor %s: %T is no factor", f.Name, m)
+	}
+	return nil
+}
+
+// parseFactor reads
+//
+//	factor <name> [<kind> [<args...>]] {
+//		…
+//	}
+//
+// The kind defaults to the name.
+func parseFactor(d *caddyfile.Dispenser) (*FactorEntry, error) {
+	if !d.NextArg() {
+		return nil, d.Errf("factor takes: factor NAME [KIND] { … }; kinds: %s", kinds(FactorNamespace))
+	}
+	f := &FactorEntry{Name: d.Val()}
+	if err := checkName(d, "factor", f.Name); err != nil {
+		return nil, err
+	}
+	if f.Name == idp.PasswordFactor {
+		return nil, d.Errf("factor %s: the name stands for the password itself; choose another", f.Name)
+	}
+	d.NextArg() // onto the kind, where it is written; else the name is the kind
+	kind, guest, err := parseGuest(d, "factor", FactorNamespace)
+	if err != nil {
+		return nil, err
+	}
+	f.FactorRaw, err = guestJSON(d, guest, "kind", kind)
+	return f, err
+}

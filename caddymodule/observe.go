@@ -1,0 +1,77 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// observer passes audit events on: to the log gatehouse.audit, to the metrics, and to Caddy's events.
+// The line in the store was written before.
+type observer struct {
+	ctx    caddy.Context
+	audit  *zap.Logger
+	events *caddyevents.App
+}
+
+func newObserver(ctx caddy.Context) (*observer, error) {
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	app, err := ctx.App("events")
+	if err != nil {
+		return nil, fmt.Errorf("getting the events app: %w", err)
+	}
+	return &observer{ctx: ctx, audit: ctx.Logger().Named("audit"), events: app.(*caddyevents.App)}, nil
+}
+
+// event passes one event on.
+func (o *observer) event(_ context.Context, e idp.Event) {
+	count(e)
+	o.audit.Info(e.Kind, auditFields(e)...)
+	switch e.Kind {
+	case idp.EventLogin, idp.EventMFA, idp.EventLaunch:
+		// Handlers run in the request and may be anybody's program: nothing that the audit line does
+		// not hold.
+		o.events.Emit(o.ctx, "gatehouse_"+e.Kind, map[string]any{
+			"result": e.Result, "reason": e.Reason, "ref": e.Ref, "user": e.User, "name": e.Name,
+			"source": e.Source, "app": e.App, "factor": e.Factor, "client": client(e),
+		})
+	}
+}
+
+// auditFields are the event's members that say something, under the names of its JSON.
+func auditFields(e idp.Event) []zap.Field {
+	fields := []zap.Field{zap.String("result", e.Result)}
+	for _, f := range []struct{ key, value string }{
+		{"reason", e.Reason}, {"detail", e.Detail}, {"ref", e.Ref}, {"user", e.User}, {"name", e.Name},
+		{"source", e.Source}, {"app", e.App}, {"factor", e.Factor}, {"client", client(e)}, {"agent", e.Agent},
+		{"policy", e.Policy}, {"rule", e.Rule}, {"digest", e.Digest},
+	} {
+		if f.value != "" {
+			fields = append(fields, zap.String(f.key, f.value))
+		}
+	}
+	if e.Launch != nil {
+		fields = append(fields, zap.Any("launch", e.Launch))
+	}
+	if e.CrossSite {
+		fields = append(fields, zap.Bool("cross_site", true))
+	}
+	if e.BreakGlass {
+		fields = append(fields, zap.Bool("break_glass", true))
+	}
+	return fields
+}
+
+func client(e idp.Event) string {
+	if !e.Client.IsValid() {
+		return ""
+	}
+	return e.Client.String()
+}

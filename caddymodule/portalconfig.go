@@ -1,0 +1,105 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// PortalConfig is the gateway's own face.
+type PortalConfig struct {
+	// URL is the address of the portal: https and a host, as in https://sso.example.com. Cookies,
+	// metadata and every address that is given out are made from it, never from a request.
+	URL string `json:"url"`
+	// Title is what the portal calls itself. Default: "Sign in".
+	Title string `json:"title,omitempty"`
+	// Logo is a file with an image: SVG, PNG, JPEG or WebP, at most 256 KiB. Default: none.
+	Logo string `json:"logo,omitempty"`
+	// Help says whom to call: "Service desk, extension 4400". Default: none.
+	Help string `json:"help,omitempty"`
+	// HelpURL is a page with help. Default: none.
+	HelpURL string `json:"help_url,omitempty"`
+	// Policy is the name of the policy of the portal itself. Default: the policy named default.
+	Policy string `json:"policy,omitempty"`
+}
+
+// address parses URL and holds it to what cookies and browsers need.
+func (p *PortalConfig) address() (*url.URL, error) {
+	if p.URL == "" {
+		return nil, errors.New("portal: the address is missing; it takes: portal https://HOST { … }")
+	}
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return nil, errors.New("portal: the address is a scheme and a host, as in https://sso.example.com")
+	}
+	// The cookies carry the prefix __Host-, which browsers take over https only, but on localhost.
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, fmt.Errorf("portal %s: the address begins with https:// (http is for localhost only)", p.URL)
+	}
+	u.Path = ""
+	return u, nil
+}
+
+// portal builds what idp wants.
+func (p *PortalConfig) portal(u *url.URL) (idp.Portal, error) {
+	logo, err := readImage("logo", p.Logo)
+	if err != nil {
+		return idp.Portal{}, err
+	}
+	return idp.Portal{URL: u, Title: p.Title, Logo: logo, Help: p.Help, HelpURL: p.HelpURL, Policy: p.Policy}, nil
+}
+
+// isLoopback reports whether a host is this machine whatever DNS says (RFC 6761 §6.3).
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// parsePortal reads
+//
+//	portal <url> {
+//		title <text>
+//		logo <file>
+//		help <text> [<url>]
+//		policy <name>
+//	}
+func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
+	args := d.RemainingArgs()
+	if len(args) != 1 {
+		return nil, d.Errf("portal takes: portal https://HOST { … }")
+	}
+	p := &PortalConfig{URL: args[0]}
+	if _, err := p.address(); err != nil {
+		return nil, d.WrapErr(err)
+	}
+	b := newBlock(d, "portal", "title", "logo", "help", "policy")
+	for b.next() {
+		switch b.option {
+		case "title":
+			b.text(&p.Title, "TEXT")
+		case "logo":
+			b.text(&p.Logo, "FILE")
+		case "policy":
+			b.text(&p.Policy, "NAME")
+		case "help":
+			a := b.leaf(1, 2, "TEXT [URL]")
+			if len(a) > 0 {
+				p.Help = a[0]
+			}
+			if len(a) > 1 {
+				p.HelpURL = a[1]
+				b.webAddress(p.HelpURL)
+			}
+		}
+	}
+	return p, b.err
+}

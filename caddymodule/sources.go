@@ -1,0 +1,67 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// SourceModule is what a guest module in gatehouse.sources implements.
+type SourceModule interface {
+	// Source builds the source. It reaches for nothing outside the configuration and its files,
+	// because it runs for `caddy validate` as well.
+	Source(name string, env *Env) (idp.Source, error)
+}
+
+// SourceEntry is one place where people come from.
+type SourceEntry struct {
+	// Name of the source: lower-case letters, digits, - and _. It is part of every user's key, so
+	// renaming it orphans what is stored about its people.
+	Name string `json:"name"`
+	// Source is the source itself.
+	SourceRaw json.RawMessage `json:"source,omitempty" caddy:"namespace=gatehouse.sources inline_key=kind"`
+
+	module SourceModule
+}
+
+func (s *SourceEntry) load(ctx caddy.Context) error {
+	if len(s.SourceRaw) == 0 {
+		return fmt.Errorf("source %s: its kind is missing; there are: %s", s.Name, kinds(SourceNamespace))
+	}
+	m, err := ctx.LoadModule(s, "SourceRaw")
+	if err != nil {
+		return fmt.Errorf("source %s: %w", s.Name, err)
+	}
+	var ok bool
+	if s.module, ok = m.(SourceModule); !ok {
+		return fmt.Errorf("source %s: %T is no source", s.Name, m)
+	}
+	return nil
+}
+
+// parseSource reads
+//
+//	source <name> <kind> [<args...>] {
+//		…
+//	}
+func parseSource(d *caddyfile.Dispenser) (*SourceEntry, error) {
+	if d.CountRemainingArgs() < 2 {
+		return nil, d.Errf("source takes: source NAME KIND { … }; kinds: %s", kinds(SourceNamespace))
+	}
+	d.NextArg()
+	s := &SourceEntry{Name: d.Val()}
+	if err := checkName(d, "source", s.Name); err != nil {
+		return nil, err
+	}
+	d.NextArg()
+	kind, guest, err := parseGuest(d, "source", SourceNamespace)
+	if err != nil {
+		return nil, err
+	}
+	s.SourceRaw, err = guestJSON(d, guest, "kind", kind)
+	return s, err
+}
