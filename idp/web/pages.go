@@ -3,15 +3,16 @@ package web
 // Frame is what every page shows around its own content.
 type Frame struct {
 	Title   string // of the portal: "Example Apps"
-	Logo    string // address of the logo, or empty
+	Logo    string // address of the logo under /assets/ or a base64 data: address, or empty
 	Help    string // "Service desk, extension 4400", or empty
 	HelpURL string
 	User    string // label of who is signed in (or signing in), or empty
 	Form    string // value of the field f for the "not you?" and sign-out forms, or empty
+	NotYou  string // address that starts over with another name, where User has not signed in yet, or empty
 	Compact bool   // popup-sized layout: no header, no menu
 }
 
-// Login asks for the user name.
+// Login asks for the user name. It posts f and username to /login.
 type Login struct {
 	Frame
 	F        string // flow id
@@ -20,7 +21,8 @@ type Login struct {
 	Error    string
 }
 
-// Password asks for the password of a name that was typed.
+// Password asks for the password of a name that was typed. It posts f, username and password to
+// /login. The name is there for password managers: what the sign-in in progress holds counts.
 type Password struct {
 	Frame
 	F        string
@@ -29,7 +31,7 @@ type Password struct {
 	Error    string
 }
 
-// MFA asks for one factor.
+// MFA asks for one factor. It posts f and, where Digits is not 0, code.
 type MFA struct {
 	Frame
 	F       string
@@ -52,7 +54,7 @@ type ChooseFactor struct {
 	Choices []Link
 }
 
-// Enroll sets up a factor.
+// Enroll sets up a factor. It posts f and, where Digits is not 0, code.
 type Enroll struct {
 	Frame
 	F       string
@@ -63,28 +65,30 @@ type Enroll struct {
 	App     string
 	OTPAuth string // goes into data-otpauth
 	Key     string // for typing
-	QR      string // data: address of a PNG
+	QR      string // data: address of a PNG, base64
 	Digits  int
 	Error   string
 }
 
-// EnrollCode asks for the invitation code that guards a first enrollment.
+// EnrollCode asks for the invitation code that guards a first enrollment. It posts f and code.
 type EnrollCode struct {
 	Frame
-	F     string
-	App   string
-	Error string
+	F      string
+	Action string // where the code goes; empty: the address of the page
+	App    string
+	Error  string
 }
 
-// Device asks "Is this your device?", yes and no of equal weight.
+// Device asks "Is this your device?", yes and no of equal weight. It posts f and device, "yes" or "no".
 type Device struct {
 	Frame
-	F    string
-	App  string
-	Days int // how long the answer yes is good for, for the sentence
+	F      string
+	Action string // where the answer goes; empty: the address of the page
+	App    string
+	Days   int // how long the answer yes is good for, for the sentence; 0 names no time
 }
 
-// Portal shows the tiles.
+// Portal shows the tiles. Each posts f to /apps/{name}, or is a link.
 type Portal struct {
 	Frame
 	F          string // the session's form token
@@ -97,14 +101,14 @@ type Portal struct {
 type Tile struct {
 	Name     string // POST /apps/{name}, or Href
 	Label    string
-	Icon     string // address, or empty
+	Icon     string // address like Logo, or empty
 	Initials string // shown where there is no icon
-	Hue      int    // 0..359, colours the initials
+	Hue      int    // 0..359, colours the initials; twelve colours are told apart
 	Asks     string // "asks for your authenticator app: every sign-in"
 	Href     string // for a link application: GET here instead of a POST
 }
 
-// Choose lets the person pick one of several ways into an application.
+// Choose lets the person pick one of several ways into an application. It posts f and choice.
 type Choose struct {
 	Frame
 	F       string
@@ -117,6 +121,7 @@ type Choose struct {
 type Option struct{ Value, Label string }
 
 // Post submits a form to another site by itself; a button remains for browsers without scripts.
+// It is the one form without f, which must not leave our origin. Send it with [PostCSP].
 type Post struct {
 	Frame
 	App    string
@@ -134,7 +139,8 @@ type Handoff struct {
 	URL string
 }
 
-// Settings shows a person their own factors, devices and sessions.
+// Settings shows a person their own factors, devices and sessions. Each button posts f,
+// kind ("factor", "device" or "session") and remove (the ID) to /settings.
 type Settings struct {
 	Frame
 	F        string
@@ -183,3 +189,19 @@ type SignedOut struct {
 	Frame
 	Again string // address that signs in again
 }
+
+func (Login) file() string        { return "login.html" }
+func (Password) file() string     { return "password.html" }
+func (MFA) file() string          { return "mfa.html" }
+func (ChooseFactor) file() string { return "choosefactor.html" }
+func (Enroll) file() string       { return "enroll.html" }
+func (EnrollCode) file() string   { return "enrollcode.html" }
+func (Device) file() string       { return "device.html" }
+func (Portal) file() string       { return "portal.html" }
+func (Choose) file() string       { return "choose.html" }
+func (Post) file() string         { return "post.html" }
+func (Handoff) file() string      { return "handoff.html" }
+func (Settings) file() string     { return "settings.html" }
+func (Help) file() string         { return "help.html" }
+func (Error) file() string        { return "error.html" }
+func (SignedOut) file() string    { return "signedout.html" }

@@ -1,2 +1,121 @@
 // Package web holds the pages that people see: templates, styles and scripts, embedded.
+//
+// One page is one struct of pages.go and one html file of the same name; layout.html is what they
+// share. The text that people read is in the html files and nowhere else. Views hold strings, numbers
+// and slices: this package decides nothing and knows nothing of sign-in.
+//
+// There is no inline script, no inline style and no address off our origin in any page, so that the
+// policies [CSP] and [PostCSP] need neither a nonce nor a hash. Every page works without scripts.
 package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// CSP is the Content-Security-Policy of every page but [Post]. The caller sends it.
+const CSP = PostCSP + "; form-action 'self'"
+
+// PostCSP is the Content-Security-Policy of [Post]. It has no form-action: Chromium applies that to
+// the whole redirect chain after a POST, and service providers redirect on to hosts of their own.
+// The action of the form comes from the configuration only.
+const PostCSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+
+// Page is one of the structs of this package that have a template.
+type Page interface {
+	file() string // name of the html file
+}
+
+// all lists every page; New parses their files.
+var all = []Page{
+	Login{}, Password{}, MFA{}, ChooseFactor{}, Enroll{}, EnrollCode{}, Device{}, Portal{}, Choose{},
+	Post{}, Handoff{}, Settings{}, Help{}, Error{}, SignedOut{},
+}
+
+// Options is what an administrator may change about the looks.
+type Options struct {
+	// Accent is the colour of buttons, links and focus rings, as #rgb or #rrggbb. Shades that people
+	// can read on light and on dark ground are derived from it. Default: #1f5c50.
+	Accent string
+	// Images are pictures of the configuration (logo, icons), by a name of the caller's choice.
+	// [Pages.Asset] gives their addresses.
+	Images map[string]Image
+}
+
+// Image is a picture to serve.
+type Image struct {
+	Type string // "image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/gif" or "image/x-icon"
+	Data []byte
+}
+
+// Pages renders pages and serves what they refer to. It is safe for concurrent use.
+type Pages struct {
+	templates map[string]*template.Template
+	assets    map[string]asset // by name
+	buffers   sync.Pool
+	posts     postCache
+}
+
+// New parses the templates and hashes the assets. An error names the option that is wrong.
+func New(o Options) (*Pages, error) {
+	p := &Pages{templates: make(map[string]*template.Template, len(all))}
+	p.buffers.New = func() any { return new(bytes.Buffer) }
+	if err := p.loadAssets(o); err != nil {
+		return nil, err
+	}
+	layout, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(files, "layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the layout: %w", err)
+	}
+	for _, page := range all {
+		t, err := layout.Clone()
+		if err == nil {
+			t, err = t.ParseFS(files, page.file())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parsing %s: %w", page.file(), err)
+		}
+		p.templates[page.file()] = t
+	}
+	return p, nil
+}
+
+// Render writes a whole page or none: a template that fails leaves w untouched, so that the caller
+// can still answer with an error page. It sets Content-Type and Content-Length, no other header.
+func (p *Pages) Render(w http.ResponseWriter, status int, page Page) error {
+	buf := p.buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer p.recycle(buf)
+	if err := p.fill(buf, page); err != nil {
+		return fmt.Errorf("rendering %s: %w", page.file(), err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(buf.Len()))
+	w.WriteHeader(status)
+	if _, err := w.Write(buf.Bytes()); err != nil {
+		return fmt.Errorf("sending %s: %w", page.file(), err)
+	}
+	return nil
+}
+
+func (p *Pages) fill(buf *bytes.Buffer, page Page) error {
+	if post, ok := page.(Post); ok {
+		return p.fillPost(buf, post)
+	}
+	return p.templates[page.file()].Execute(buf, page)
+}
+
+// recycle keeps a buffer for the next page. Its bytes are wiped, because pages hold assertions and
+// enrollment secrets, and a very large one is left to the collector.
+func (p *Pages) recycle(buf *bytes.Buffer) {
+	clear(buf.Bytes())
+	if buf.Cap() <= 64<<10 {
+		p.buffers.Put(buf)
+	}
+}

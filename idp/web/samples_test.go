@@ -1,0 +1,188 @@
+package web
+
+import (
+	"bytes"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// serve is for people and for browsers that look at the pages:
+//
+//	go test ./idp/web -serve localhost:9999
+var serve = flag.String("serve", "", "serve the sample pages on this address instead of testing")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *serve == "" {
+		os.Exit(m.Run())
+	}
+	fmt.Fprintln(os.Stderr, "serving until killed:", http.ListenAndServe(*serve, sampleServer()))
+	os.Exit(1)
+}
+
+func sampleServer() http.Handler {
+	pages, err := New(Options{Images: map[string]Image{"cloud": {Type: "image/svg+xml", Data: []byte(cloud)}}})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", pages.Assets())
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, r.Method, r.URL.Path, r.FormValue("f"))
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		name := strings.Trim(r.URL.Path, "/")
+		page := samples(pages)[name]
+		if page == nil {
+			for _, n := range sampleNames(pages) {
+				fmt.Fprintln(w, n)
+			}
+			return
+		}
+		csp := CSP
+		if _, ok := page.(Post); ok {
+			csp = PostCSP
+		}
+		w.Header().Set("Content-Security-Policy", csp)
+		if err := pages.Render(w, http.StatusOK, page); err != nil {
+			panic(err)
+		}
+	})
+	return mux
+}
+
+func sampleNames(p *Pages) []string {
+	var names []string
+	for n := range samples(p) {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+const cloud = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#0b7fc2" d="M7 19a5 5 0 0 1-.6-9.96 6 6 0 0 1 11.5 1.02A4.5 4.5 0 0 1 17.5 19z"/></svg>`
+
+// picture is a PNG that looks like a QR code from afar; package totp draws real ones.
+func picture() string {
+	img := image.NewPaletted(image.Rect(0, 0, 37, 37), color.Palette{color.White, color.Black})
+	for i := range img.Pix {
+		x, y := i%37-4, i/37-4
+		if x >= 0 && y >= 0 && x < 29 && y < 29 && (x*y+x*x*7+y*3)%5 < 2 {
+			img.Pix[i] = 1
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		panic(err)
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func tiles(p *Pages) []Tile {
+	return []Tile{
+		{Name: "connect", Label: "Contact centre", Initials: "CC", Hue: 170, Asks: "Second step once in 7 days"},
+		{Name: "salesforce", Label: "Salesforce", Icon: p.Asset("cloud"), Asks: "Second step at every sign-in"},
+		{Name: "handbook", Label: "Handbook", Initials: "H", Hue: 80, Href: "https://handbook.example.com"},
+		{Name: "rota", Label: "Rota and holidays", Initials: "RH", Hue: 260},
+		{Name: "quality", Label: "Quality monitoring", Initials: "QM", Hue: 320, Asks: "Second step once in 7 days"},
+		{Name: "knowledge", Label: "Knowledge base", Initials: "KB", Hue: 40},
+		{Name: "orders", Label: "Orders", Initials: "O", Hue: 0, Asks: "Second step at every sign-in"},
+		{Name: "wiki", Label: "Wiki", Initials: "W", Hue: 210},
+		{Name: "payroll", Label: "Payroll and expenses of the group", Initials: "PE", Hue: 110, Asks: "Second step at every sign-in"},
+		{Name: "learning", Label: "Learning", Initials: "L", Hue: 290},
+		{Name: "tickets", Label: "Tickets", Initials: "T", Hue: 140},
+		{Name: "lab", Label: "Donaudampfschifffahrtsgesellschaft", Initials: "DO", Hue: 235},
+	}
+}
+
+// samples are the pages as people meet them; the golden files show each.
+func samples(p *Pages) map[string]Page {
+	f := Frame{Title: "Example Apps", Help: "Service desk, extension 4400", HelpURL: "https://help.example.com"}
+	in := f
+	in.User, in.Form = "alice@corp.example.com", "form"
+	typed := f
+	typed.User, typed.NotYou = "alice@corp.example.com", "/login?f=flow"
+	popup := in
+	popup.Compact = true
+	bare := Frame{Title: "Sign in", User: "breakglass", Form: "form"}
+	app, all := "Contact centre", tiles(p)
+	enroll := Enroll{
+		Frame: typed, F: "flow", Action: "/enroll/totp", Factor: "totp", App: app, Digits: 6,
+		Heading: "Set up your authenticator app", Text: "From then on the app shows a new code every 30 seconds. You type it after your password.",
+		OTPAuth: "otpauth://totp/Example%20Apps:alice@corp.example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example%20Apps",
+		Key:     "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", QR: picture(),
+	}
+	wrong := enroll
+	wrong.Error = "That code is not right. Check that the phone shows the right time, and type the code it shows now."
+	mfa := MFA{
+		Frame: typed, F: "flow", Action: "/mfa/totp", Factor: "totp", Heading: "Enter your code", App: app, Digits: 6,
+		Text: "Open your authenticator app and type the code it shows for Example Apps.",
+		Rule: "Contact centre asks for a second step once in 7 days.", Others: []Link{{"Use a passkey", "/mfa/passkey?f=flow"}, {"Use Duo Push", "/mfa/duo?f=flow"}},
+	}
+	mfaWrong := mfa
+	mfaWrong.Error = "That code is not right, or was used already. Wait for the next one."
+	mfaPopup := mfa
+	mfaPopup.Frame, mfaPopup.Others = popup, nil
+	return map[string]Page{
+		"login":            Login{Frame: f, F: "flow"},
+		"login-app-error":  Login{Frame: f, F: "flow", App: app, Username: "alice", Error: "Type your user name."},
+		"login-popup":      Login{Frame: Frame{Title: "Example Apps", Help: f.Help, Compact: true}, F: "flow", App: app},
+		"password":         Password{Frame: typed, F: "flow", App: app, Username: "alice@corp.example.com"},
+		"password-error":   Password{Frame: typed, F: "flow", Username: "alice@corp.example.com", Error: "The user name or the password is not right."},
+		"mfa":              mfa,
+		"mfa-error":        mfaWrong,
+		"mfa-popup":        mfaPopup,
+		"mfa-no-code":      MFA{Frame: typed, F: "flow", Action: "/mfa/duo", Factor: "duo", Heading: "Approve on your phone", Text: "We sent a request to Duo Mobile.", Error: "You did not approve in time."},
+		"choosefactor":     ChooseFactor{Frame: typed, App: app, Choices: []Link{{"Authenticator app", "/mfa/totp?f=flow"}, {"Passkey", "/mfa/passkey?f=flow"}}},
+		"choosefactor-new": ChooseFactor{Frame: typed, Enroll: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
+		"enroll":           enroll,
+		"enroll-error":     wrong,
+		"enrollcode":       EnrollCode{Frame: typed, F: "flow", App: app},
+		"enrollcode-error": EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
+		"device":           Device{Frame: in, F: "flow", App: app, Days: 7},
+		"portal":           Portal{Frame: in, F: "form", Tiles: all},
+		"portal-one":       Portal{Frame: in, F: "form", Tiles: all[:1]},
+		"portal-three":     Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []string{"Contact centre will be down for maintenance on Sunday between 02:00 and 03:00."}},
+		"portal-empty":     Portal{Frame: in, F: "form"},
+		"portal-emergency": Portal{Frame: bare, F: "form", Tiles: all[:2], BreakGlass: true},
+		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{"0", "Supervisor"}, {"1", "Agent"}}},
+		"post": Post{Frame: in, App: app, Action: "https://eu-west-2.signin.aws.amazon.com/saml", Fields: []Field{
+			{"SAMLResponse", strings.Repeat("PHNhbWxwOlJlc3BvbnNl+/", 40) + "=="}, {"RelayState", "https://eu-west-2.console.aws.amazon.com/connect/federate/1?destination=%2Fccp-v2&new_domain=true"}}},
+		"handoff":            Handoff{Frame: typed, App: "Duo", URL: "https://api-1234abcd.duosecurity.com/oauth/v1/authorize?a=1&b=2"},
+		"settings":           sampleSettings(in),
+		"settings-empty":     Settings{Frame: in, F: "form", Sessions: []Item{{ID: "s1", Label: "Chromium on Linux", Current: true}}},
+		"help":               sampleHelp(in),
+		"help-anonymous":     Help{Frame: Frame{Title: "Sign in"}, Address: "https://sso.example.com", Factors: []string{"authenticator app"}},
+		"error":              Error{Frame: in, Status: 403, Heading: "You have no role for Contact centre", Text: "Ask for one of the groups “Contact Centre Agents” or “Contact Centre Supervisors”.", Ref: "7KQ2-M4XD-91PA"},
+		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{"Try again", "/login"}},
+		"signedout":          SignedOut{Frame: f},
+		"signedout-to-other": SignedOut{Frame: f, Again: "/login?app=connect"},
+	}
+}
+
+func sampleSettings(in Frame) Settings {
+	return Settings{
+		Frame: in, F: "form", Notice: "The passkey is removed.",
+		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
+		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
+		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
+		Add:      []Link{{"Add a passkey", "/enroll/passkey"}},
+	}
+}
+
+func sampleHelp(in Frame) Help {
+	return Help{
+		Frame: in, Address: "https://sso.example.com", Factors: []string{"passkey", "Duo Push", "authenticator app"},
+		Apps: []string{"Contact centre", "Salesforce", "Handbook"}, Password: "Call the service desk. Passwords expire every 90 days; you are told 14 days before.",
+		NewPhone: "Keep the old phone until the new one is set up: sign in, open Settings and add the new one. If the old one is lost, call the service desk.",
+	}
+}
