@@ -202,6 +202,9 @@ func (c *checker) place(f *frame, t token) error {
 		}
 	}
 	if f.node != free && f.node != transform && p.seen&f.node != 0 {
+		if _, strict := contents[p.node]; strict {
+			return c.refuse(SignatureShape, written+" twice in a signature")
+		}
 		return c.refuse(Repeated, written+" twice in one place")
 	}
 	p.seen |= f.node
