@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -308,7 +309,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	s := newSource(t, NewHasher(Bounds{Parallel: 2}), annAndBen()...)
+	s := newSource(t, NewHasher(Bounds{Parallel: 2, Wait: time.Hour}), annAndBen()...)
 	var right, wrong atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 32 {
