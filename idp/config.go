@@ -40,6 +40,7 @@ type Portal struct {
 	Logo    Image
 	Help    string // "Service desk, extension 4400"
 	HelpURL string
+	Accent  string // colour of buttons and links, #rrggbb; default: that of package web
 	Policy  string // policy of the portal itself; default: the global one
 }
 

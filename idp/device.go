@@ -112,7 +112,7 @@ func addProof(proofs []Passed, p Passed) []Passed {
 
 // showDevice asks the question.
 func (g *Gateway) showDevice(w http.ResponseWriter, v *visitor, keep time.Duration) {
-	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Days: int(keep.Hours()+23) / 24})
+	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, Action: "/mfa", App: g.label(v.flow.App), Days: int(keep.Hours()+23) / 24})
 }
 
 // deviceLabel names a browser in words a person knows. It is shown to its owner only; nothing is decided by it.

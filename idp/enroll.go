@@ -49,7 +49,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
 	case !g.mayEnroll(r, v):
-		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App)})
+		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
 		return nil
 	case len(open) == 1:
 		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
@@ -111,7 +111,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	again := func(status int, sentence string) error {
-		g.show(w, status, web.EnrollCode{Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Error: sentence})
+		g.show(w, status, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
 		return nil
 	}
 	sentence, err := g.mayTry(r, v, inviteName, EventInvite)

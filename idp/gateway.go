@@ -41,7 +41,6 @@ type Gateway struct {
 	rand     io.Reader
 
 	pages   *web.Pages
-	images  map[string]Image
 	logo    string
 	mux     *http.ServeMux
 	cross   *http.CrossOriginProtection
@@ -72,14 +71,13 @@ func New(c Config) (*Gateway, error) {
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.withDefaults(),
 		sources: c.Sources, factors: c.Factors, metadata: c.Metadata, client: c.Client,
-		log: c.Log, now: c.Now, rand: c.Rand, images: map[string]Image{}, told: &ruleTexts{},
+		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
 	}
 	g.defaults(c)
-	pages, err := web.New(web.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("reading the pages: %w", err)
+	if err := g.readPages(c); err != nil {
+		return nil, err
 	}
-	g.pages = pages
+	var err error
 	g.cookies = newCookieStore(g.store, g.rand)
 	if g.policies, err = newPolicySet(c.Policies); err != nil {
 		return nil, err
@@ -93,7 +91,6 @@ func New(c Config) (*Gateway, error) {
 	if err := g.checkFactorNames(); err != nil {
 		return nil, err
 	}
-	g.logo = g.addImage("logo", c.Portal.Logo)
 	g.routes()
 	return g, nil
 }
@@ -123,6 +120,30 @@ func (g *Gateway) defaults(c Config) {
 	}
 }
 
+// readPages parses the pages together with the pictures of the configuration.
+func (g *Gateway) readPages(c Config) error {
+	o := web.Options{Accent: c.Portal.Accent, Images: map[string]web.Image{}}
+	if len(c.Portal.Logo.Data) > 0 {
+		o.Images["logo"] = web.Image(c.Portal.Logo)
+	}
+	for _, a := range c.Applications {
+		if len(a.Icon.Data) > 0 {
+			o.Images[iconName(a.Application.Tile().Name)] = web.Image(a.Icon)
+		}
+	}
+	pages, err := web.New(o)
+	if err != nil {
+		return fmt.Errorf("reading the pages: %w", err)
+	}
+	g.pages = pages
+	if len(c.Portal.Logo.Data) > 0 {
+		g.logo = pages.Asset("logo")
+	}
+	return nil
+}
+
+func iconName(app string) string { return "icon-" + app }
+
 func (g *Gateway) addApplications(apps []AppConfig) error {
 	g.applications = make([]application, 0, len(apps))
 	g.byName = make(map[string]*application, len(apps))
@@ -141,8 +162,8 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 		if tile.Label == "" {
 			tile.Label = tile.Name
 		}
-		if a := g.addImage("icon-"+tile.Name, c.Icon); a != "" {
-			tile.Icon = a
+		if len(c.Icon.Data) > 0 {
+			tile.Icon = g.pages.Asset(iconName(tile.Name))
 		}
 		g.applications = append(g.applications, application{c.Application, tile, p})
 		g.byName[tile.Name] = &g.applications[len(g.applications)-1]

@@ -45,7 +45,12 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if v.session != nil && v.flow.User != "" {
+	if v.session != nil {
+		// Signed in meanwhile, perhaps in another tab: this sign-in goes on with that.
+		v.flow.User = v.session.User.Key()
+		if err := g.keep(r.Context(), v); err != nil {
+			return err
+		}
 		return g.next(w, r, v)
 	}
 	g.showLogin(w, v, http.StatusOK, "")
@@ -59,7 +64,12 @@ func (g *Gateway) showLogin(w http.ResponseWriter, v *visitor, status int, messa
 		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message})
 		return
 	}
-	g.show(w, status, web.Password{Frame: g.frame(v), F: v.fid, App: app, Username: v.flow.Name, Error: message})
+	p := web.Password{Frame: g.frame(v), F: v.fid, App: app, Username: v.flow.Name, Error: message}
+	p.NotYou = "/login"
+	if v.flow.App != "" {
+		p.NotYou += "?app=" + v.flow.App
+	}
+	g.show(w, status, p)
 }
 
 // postLogin takes the name, or the name with the password. A browser that fills in both at once is served too.
@@ -132,10 +142,11 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 	if err != nil {
 		return nil, err
 	}
-	b, err := g.budget(ctx, v, f)
-	if err != nil {
-		return nil, err
+	if f.user == nil && f.downErr != nil {
+		// Perhaps the name is the directory's: that is no wrong password, and counts as none.
+		return nil, f.downErr
 	}
+	b := g.budget(ctx, f)
 	leave, err := g.limiter.enter(ctx, g.store, b, now)
 	if errors.Is(err, errLimited) && f.user != nil {
 		// A stranger's failures must not lock out the person's own device (security.md C-21).
@@ -156,9 +167,6 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 	}
 	if err == nil && f.user == nil {
 		return nil, ErrBadCredentials // a source that lets nobody in as somebody
-	}
-	if err != nil && f.downErr != nil && f.user == nil {
-		return nil, f.downErr
 	}
 	return f.user, err
 }
@@ -208,11 +216,11 @@ func (g *Gateway) find(ctx context.Context, name string) (found, error) {
 }
 
 // budget returns how many failures the person, or the unknown name, may have.
-func (g *Gateway) budget(ctx context.Context, _ *visitor, f found) (budget, error) {
+func (g *Gateway) budget(ctx context.Context, f found) budget {
 	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
 	lr, ok := f.source.(LimitReader)
 	if !ok {
-		return b, nil
+		return b
 	}
 	most, window, err := lr.Limit(ctx)
 	if err != nil || most == 0 {
@@ -221,7 +229,7 @@ func (g *Gateway) budget(ctx context.Context, _ *visitor, f found) (budget, erro
 	}
 	// Two below the directory's own threshold: the gateway must not become the cannon that locks accounts.
 	b.most, b.window = max(1, most-2), window
-	return b, nil
+	return b
 }
 
 // ownBudget returns the credit of the person's own device.

@@ -1,13 +1,10 @@
 package idp
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
-	"path"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -102,32 +99,6 @@ func initials(label string) string {
 func hue(name string) int {
 	sum := sha256.Sum256([]byte(name))
 	return (int(sum[0])<<8 | int(sum[1])) % 360
-}
-
-// addImage keeps a picture of the configuration and returns its address, or "" where there is none.
-func (g *Gateway) addImage(name string, i Image) string {
-	if len(i.Data) == 0 {
-		return ""
-	}
-	h := hashOf(string(i.Data))
-	name = hashText(h) + "-" + name
-	g.images[name] = i
-	return path.Join("/images", name)
-}
-
-// getImage serves a picture of the configuration.
-func (g *Gateway) getImage(w http.ResponseWriter, r *http.Request) error {
-	i, ok := g.images[r.PathValue("name")]
-	if !ok {
-		return &Error{Status: http.StatusNotFound, Public: "There is no such picture.", Reason: "not_found"}
-	}
-	h := w.Header()
-	h.Set("Content-Type", i.Type)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	// An SVG is a document that may hold scripts: opened by itself it may do nothing.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(i.Data))
-	return nil
 }
 
 // getMetadata serves the document that IAM and service providers read.

@@ -45,12 +45,25 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	level("request refused", "status", e.Status, "reason", e.Reason, "ref", ref, "path", r.URL.Path, "cause", e.Err)
-	page := web.Error{Frame: g.frame(nil), Status: e.Status, Heading: e.Title, Text: e.Public, Ref: ref, Action: web.Link{Label: "Back to the portal", URL: "/"}}
+	page := web.Error{Frame: g.frame(g.whom(r, e)), Status: e.Status, Heading: e.Title, Text: e.Public, Ref: ref, Action: web.Link{Label: "Back to the portal", URL: "/"}}
 	if page.Heading == "" {
 		page.Heading = heading(e.Status)
 	}
 	page.Retry = e.Status == http.StatusServiceUnavailable || e.Status == http.StatusBadGateway
 	g.show(w, e.Status, page)
+}
+
+// whom returns the visitor of a refusal that another account might not meet, so that the page can
+// say who is signed in and offer to change that.
+func (g *Gateway) whom(r *http.Request, e *Error) *visitor {
+	if e.Status != http.StatusForbidden || g.store.Ready() != nil {
+		return nil
+	}
+	v, err := g.visitor(r)
+	if err != nil {
+		return nil
+	}
+	return v
 }
 
 // show writes a page; a page that cannot be written is logged, since its status is already sent.

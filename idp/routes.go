@@ -39,7 +39,6 @@ func (g *Gateway) routes() {
 		"GET /help":             g.getHelp,
 		"GET /saml/metadata":    g.getMetadata,
 		"GET /saml/sso":         g.getSSO,
-		"GET /images/{name}":    g.getImage,
 		"GET /healthz":          g.getHealth,
 		"GET /readyz":           g.getReady,
 	} {

@@ -1,0 +1,159 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// memCounters counts in memory, for tests of what counts.
+type memCounters struct {
+	mu sync.Mutex
+	at map[string][]time.Time
+}
+
+func (m *memCounters) Fail(_ context.Context, key string, at time.Time, window time.Duration) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.at == nil {
+		m.at = map[string][]time.Time{}
+	}
+	m.at[key] = append(m.at[key], at)
+	return m.within(key, at, window), nil
+}
+
+func (m *memCounters) Failures(_ context.Context, key string, at time.Time, window time.Duration) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.within(key, at, window), nil
+}
+
+func (m *memCounters) within(key string, at time.Time, window time.Duration) int {
+	n := 0
+	for _, t := range m.at[key] {
+		if at.Sub(t) < window {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *memCounters) Clear(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.at, key)
+	return nil
+}
+
+// C-22: guesses sent together cannot pass before the first of them is counted.
+func TestC22ParallelGuessesAreCounted(t *testing.T) {
+	l, c := NewLimiter(Limits{}), &memCounters{}
+	b := budget{key: "alice", most: 5, window: 15 * time.Minute}
+	var passed, running, peak atomic.Int64
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			leave, err := l.enter(t.Context(), c, b, monday)
+			if errors.Is(err, errLimited) {
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for n := running.Add(1); ; {
+				if p := peak.Load(); n <= p || peak.CompareAndSwap(p, n) {
+					break
+				}
+			}
+			passed.Add(1)
+			running.Add(-1)
+			if err := leave(true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if passed.Load() != 5 || peak.Load() > 5 {
+		t.Errorf("%d guesses were passed on, %d at once; want 5", passed.Load(), peak.Load())
+	}
+	if len(l.gates) != 0 {
+		t.Errorf("%d gates are left", len(l.gates))
+	}
+}
+
+// Only failures count: right sign-ins of one person are all served, however many come at once.
+func TestRightSignInsAreAllServed(t *testing.T) {
+	l, c := NewLimiter(Limits{}), &memCounters{}
+	b := budget{key: "alice", most: 5, window: 15 * time.Minute}
+	var wg sync.WaitGroup
+	for range 500 {
+		wg.Go(func() {
+			leave, err := l.enter(t.Context(), c, b, monday)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := leave(false); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if l.addressLimited(netip.MustParseAddr("203.0.113.9"), monday) {
+		t.Error("right sign-ins counted against the address")
+	}
+}
+
+func TestFailuresAreForgottenWithTheWindow(t *testing.T) {
+	l, c := NewLimiter(Limits{}), &memCounters{}
+	b := budget{key: "alice", most: 1, window: 15 * time.Minute}
+	leave, err := l.enter(t.Context(), c, b, monday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leave(true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.enter(t.Context(), c, b, monday.Add(14*time.Minute)); !errors.Is(err, errLimited) {
+		t.Errorf("within the window: %v", err)
+	}
+	if _, err := l.enter(t.Context(), c, b, monday.Add(15*time.Minute)); err != nil {
+		t.Errorf("after the window: %v", err)
+	}
+}
+
+func TestAddressLimit(t *testing.T) {
+	l := NewLimiter(Limits{})
+	office, home := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.1")
+	for i := range 30 {
+		if l.addressLimited(office, monday) {
+			t.Fatalf("limited after %d failures", i)
+		}
+		l.addressFailed(office, monday)
+	}
+	if !l.addressLimited(office, monday) || !l.addressLimited(netip.MustParseAddr("::ffff:203.0.113.9"), monday) {
+		t.Error("30 failures in a minute must limit the address, however it is written")
+	}
+	if l.addressLimited(home, monday) {
+		t.Error("another address is limited")
+	}
+	if l.addressLimited(office, monday.Add(time.Minute)) {
+		t.Error("limited a minute later")
+	}
+}
+
+func TestAddressLimitCountsSubscribersOfIPv6(t *testing.T) {
+	l := NewLimiter(Limits{Address: 1})
+	l.addressFailed(netip.MustParseAddr("2001:db8:1:2::1"), monday)
+	if !l.addressLimited(netip.MustParseAddr("2001:db8:1:2:ffff::9"), monday) {
+		t.Error("another address of the same /64 is not limited")
+	}
+	if l.addressLimited(netip.MustParseAddr("2001:db8:1:3::1"), monday) {
+		t.Error("another /64 is limited")
+	}
+}
