@@ -16,7 +16,7 @@ const (
 	// lifetime is how long a response may be redeemed; AWS STS refuses after five minutes.
 	lifetime = 5 * time.Minute
 	// maxResponse bounds one response before base64, so that a directory entry cannot fill memory.
-	maxResponse = 256 << 10
+	maxResponse = 1 << 20
 )
 
 // response is everything that one SAML response says.

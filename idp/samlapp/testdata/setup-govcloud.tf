@@ -1,0 +1,50 @@
+# Lets Gatehouse sign people in to the Amazon Connect instance
+# arn:aws-us-gov:connect:us-gov-west-1:123456789012:instance/12345678-90ab-cdef-1234-567890abcdef
+# (application connect). Apply it with a provider of account 123456789012.
+# It needs gatehouse-metadata.xml beside it, which "caddy gatehouse metadata" makes; after a new key, make it
+# again and apply. To undo all of this: terraform destroy, or remove this file and apply.
+
+resource "aws_iam_saml_provider" "gatehouse_connect" {
+  name                   = "Gatehouse"
+  saml_metadata_document = file("${path.module}/gatehouse-metadata.xml")
+}
+
+data "aws_iam_policy_document" "gatehouse_connect_trust" {
+  statement {
+    actions = ["sts:AssumeRoleWithSAML"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_saml_provider.gatehouse_connect.arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "SAML:aud"
+      values = [
+        "https://signin.amazonaws-us-gov.com/saml",
+        "https://us-gov-west-1.signin.amazonaws-us-gov.com/saml",
+      ]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "gatehouse_connect_federation" {
+  statement {
+    actions   = ["connect:GetFederationToken"]
+    resources = ["arn:aws-us-gov:connect:us-gov-west-1:123456789012:instance/12345678-90ab-cdef-1234-567890abcdef/user/$${aws:userid}"]
+  }
+}
+
+resource "aws_iam_role" "gatehouse_connect" {
+  name                 = "ConnectFederation"
+  path                 = "/"
+  max_session_duration = 43200
+  assume_role_policy   = data.aws_iam_policy_document.gatehouse_connect_trust.json
+}
+
+resource "aws_iam_role_policy" "gatehouse_connect" {
+  name   = "AmazonConnectFederation"
+  role   = aws_iam_role.gatehouse_connect.id
+  policy = data.aws_iam_policy_document.gatehouse_connect_federation.json
+}
