@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -39,9 +40,32 @@ var (
 	theirs = sync.OnceValue(func() signer { return newSigner("attacker") })
 )
 
+// newSigner makes the same key for a name in every process, because the fuzzer's workers must trust what
+// its coordinator signed. crypto/rsa makes no key from a seed, so the primes are searched for here.
 func newSigner(name string) signer {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
+	prime := func(label string) *big.Int {
+		var seed []byte
+		for i := range byte(4) {
+			sum := sha256.Sum256(append([]byte(name+label), i))
+			seed = append(seed, sum[:]...)
+		}
+		seed[0], seed[127] = seed[0]|0xc0, seed[127]|1
+		n := new(big.Int).SetBytes(seed)
+		for !n.ProbablyPrime(20) {
+			n.Add(n, big.NewInt(2))
+		}
+		return n
+	}
+	one, e := big.NewInt(1), 65537
+	p, q := prime("p"), prime("q")
+	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	key := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: e},
+		D:         new(big.Int).ModInverse(big.NewInt(int64(e)), phi),
+		Primes:    []*big.Int{p, q},
+	}
+	key.Precompute()
+	if err := key.Validate(); err != nil {
 		panic(err)
 	}
 	return signer{key, certificate(name, &key.PublicKey, key)}

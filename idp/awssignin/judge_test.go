@@ -343,6 +343,9 @@ func FuzzJudge(f *testing.F) {
 		add(x)
 	}
 	v := golden().validator(f)
+	if x := golden(); !v.Judge(x.form(), x.relay).Accepted {
+		f.Fatal("the seed is not accepted")
+	}
 	f.Fuzz(func(t *testing.T, doc []byte, relayState string) {
 		verdict := v.Judge(base64.StdEncoding.EncodeToString(doc), relayState)
 		if verdict.Accepted && (verdict.SessionName != "anna@example.com" || !strings.HasPrefix(testRole, verdict.Role+",")) {
