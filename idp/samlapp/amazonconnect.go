@@ -53,6 +53,8 @@ type ConnectConfig struct {
 	// UsernamesFile holds Connect's user names, as `aws connect list-users` prints them or one to a
 	// line; empty for no check. It is read again when it changes.
 	UsernamesFile string
+	// Now is the clock of Check; default time.Now. A launch brings its own time.
+	Now func() time.Time
 }
 
 // Connect signs people in to Amazon Connect.
@@ -124,6 +126,9 @@ func newConnect(cfg ConnectConfig) (*Connect, error) {
 	d := cfg.SessionDuration
 	if d != 0 && (d < minSessionDuration || d > maxSessionDuration || d%time.Second != 0) {
 		return nil, &FieldError{"session_duration", fmt.Sprintf("%s is not between 15m and 12h in whole seconds", d), "write for example 12h"}
+	}
+	if c.c.Now == nil {
+		c.c.Now = time.Now
 	}
 	c.acs = c.instance.acs()
 	if cfg.SignInURL != "" {

@@ -84,7 +84,7 @@ func TestConnectByField(t *testing.T) {
 	c.Instance, c.AccountNumber, c.Region, c.InstanceID, c.AccountType = "", "123456789012", "us-gov-west-1", testInstance, GovCloud
 	c.Roles[0].Role = "arn:aws-us-gov:iam::123456789012:role/team/Federation"
 	a := connect(t, c)
-	if got := a.Endpoint(); got != (Endpoint{"https://signin.amazonaws-us-gov.com/saml", "https://signin.amazonaws-us-gov.com/saml", "urn:amazon:webservices:govcloud", "aws-us-gov"}) {
+	if got := a.Endpoint(); got != (Endpoint{"https://us-gov-west-1.signin.amazonaws-us-gov.com/saml", "https://us-gov-west-1.signin.amazonaws-us-gov.com/saml", "urn:amazon:webservices:govcloud", "aws-us-gov"}) {
 		t.Errorf("%+v", got)
 	}
 	if f := signIn(t, a, testUser(), testLaunch()); f.Record.Role != c.Roles[0].Role {

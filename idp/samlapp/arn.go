@@ -152,7 +152,7 @@ func (in instance) signInHost() string {
 }
 
 // homeACS is the partition's endpoint without a region in its name: us-east-1's in the commercial
-// partition, us-gov-west-1's in GovCloud.
+// partition, the one that AWS's GovCloud guide gives in the other.
 func (in instance) homeACS() string { return "https://" + in.signInHost() + "/saml" }
 
 // regionalACS is the endpoint of a region by name.
@@ -161,9 +161,9 @@ func (in instance) regionalACS() string {
 }
 
 // acs is the endpoint of the instance's region: a failure elsewhere does not reach it (AWS, "How to use
-// regional SAML endpoints for failover"). The two home regions have no prefix.
+// regional SAML endpoints for failover"). That of us-east-1 has no prefix.
 func (in instance) acs() string {
-	if in.region == "us-east-1" || in.region == "us-gov-west-1" {
+	if in.region == "us-east-1" {
 		return in.homeACS()
 	}
 	return in.regionalACS()

@@ -32,7 +32,7 @@ func (c *Connect) Check(context.Context) []idp.Finding {
 	}
 	c.checkEndpoint(&f)
 	if c.usernames != nil {
-		c.checkUsernames(&f, time.Now())
+		c.checkUsernames(&f, c.c.Now())
 	}
 	return f.list
 }
