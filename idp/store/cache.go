@@ -78,8 +78,7 @@ func (c *cache) fill(s *idp.Session, drops uint64) {
 		return
 	}
 	i := h.room()
-	h.slots[i].session = s
-	h.slots[i].used.Store(true)
+	h.slots[i].session = s // not used yet: who is read once must not push out who is read again
 	h.index[s.ID] = i
 }
 

@@ -32,31 +32,33 @@ func (s *Store) PutSession(ctx context.Context, sess *idp.Session) error {
 		return err
 	}
 	defer s.leave()
+	// Whatever the error says, the row may have changed: drop in any case, and after the commit.
+	defer o.cache.drop(sess.ID)
+	defer o.touched.forget(sess.ID)
+	err = o.write(ctx, func(c conn) error { return o.putSession(ctx, c, sess) })
+	if err != nil {
+		return fmt.Errorf("storing a session: %w", err)
+	}
+	return nil
+}
+
+func (o *state) putSession(ctx context.Context, c conn, sess *idp.Session) error {
 	plain, err := json.Marshal(sessionSecret{
 		User: sess.User, Form: sess.Form, Proofs: sess.Proofs, Browser: sess.Browser[:],
 		NoDevice: sess.NoDevice, Client: sess.Client, UserAgent: sess.UserAgent,
 	})
 	if err != nil {
-		return fmt.Errorf("encoding a session: %w", err)
+		return err
 	}
 	sealed, err := o.seal.seal(at("sessions", string(sess.ID[:])), plain)
 	if err != nil {
 		return err
 	}
-	// Whatever the error says, the row may have changed: drop in any case, and after the commit.
-	defer o.cache.drop(sess.ID)
-	defer o.touched.forget(sess.ID)
-	err = o.write(ctx, func(c conn) error {
-		_, err := c.exec(ctx, `INSERT INTO sessions (id, person, signed_in, expires, seen, sealed) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET person = excluded.person, signed_in = excluded.signed_in,
-				expires = excluded.expires, seen = excluded.seen, sealed = excluded.sealed`,
-			sess.ID[:], sess.User.Key(), stamp(sess.SignedIn), stamp(sess.Expires), stamp(sess.Seen), sealed)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("storing a session: %w", err)
-	}
-	return nil
+	_, err = c.exec(ctx, `INSERT INTO sessions (id, person, signed_in, expires, seen, sealed) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET person = excluded.person, signed_in = excluded.signed_in,
+			expires = excluded.expires, seen = excluded.seen, sealed = excluded.sealed`,
+		sess.ID[:], sess.User.Key(), stamp(sess.SignedIn), stamp(sess.Expires), stamp(sess.Seen), sealed)
+	return err
 }
 
 const sessionColumns = "id, person, signed_in, expires, seen, sealed"
