@@ -9,7 +9,7 @@ type Frame struct {
 	User    string // label of who is signed in (or signing in), or empty
 	Form    string // value of the field f for the "not you?" and sign-out forms, or empty
 	NotYou  string // address that starts over with another name, where User has not signed in yet, or empty
-	Compact bool   // popup-sized layout: no header, no menu
+	Compact bool   // in a window the size of a popup: no header, and the card is the whole window
 }
 
 // Login asks for the user name. It posts f and username to /login.

@@ -109,6 +109,8 @@ func samples(p *Pages) map[string]Page {
 	f := Frame{Title: "Example Apps", Help: "Service desk, extension 4400", HelpURL: "https://help.example.com"}
 	in := f
 	in.User, in.Form = "alice@corp.example.com", "form"
+	logo := f
+	logo.Logo = p.Asset("cloud")
 	typed := f
 	typed.User, typed.NotYou = "alice@corp.example.com", "/login?f=flow"
 	popup := in
@@ -134,7 +136,7 @@ func samples(p *Pages) map[string]Page {
 	mfaPopup.Frame, mfaPopup.Others = popup, nil
 	return map[string]Page{
 		"login":            Login{Frame: f, F: "flow"},
-		"login-app-error":  Login{Frame: f, F: "flow", App: app, Username: "alice", Error: "Type your user name."},
+		"login-app-error":  Login{Frame: logo, F: "flow", App: app, Username: "alice", Error: "Type your user name."},
 		"login-popup":      Login{Frame: Frame{Title: "Example Apps", Help: f.Help, Compact: true}, F: "flow", App: app},
 		"password":         Password{Frame: typed, F: "flow", App: app, Username: "alice@corp.example.com"},
 		"password-error":   Password{Frame: typed, F: "flow", Username: "alice@corp.example.com", Error: "The user name or the password is not right."},

@@ -19,7 +19,9 @@ for (const button of document.querySelectorAll(".reveal")) {
   button.addEventListener("click", () => {
     const shown = input.type === "password"
     input.type = shown ? "text" : "password"
-    button.setAttribute("aria-pressed", String(shown))
+    const label = button.textContent
+    button.textContent = button.dataset.other
+    button.dataset.other = label
     input.focus()
   })
   // Browsers offer to remember what is sent in a plain text field.
