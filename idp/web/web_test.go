@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -214,6 +215,16 @@ func TestPolicies(t *testing.T) {
 	}
 	if strings.Contains(CSP, "unsafe") {
 		t.Error("the policy allows unsafe things")
+	}
+}
+
+// TestQuoted holds the fast way to the slow one, byte by byte.
+func TestQuoted(t *testing.T) {
+	for b := range 256 {
+		s := "a" + string([]byte{byte(b)}) + "b"
+		if got, want := quoted(s), template.HTMLEscapeString(s); got != want {
+			t.Errorf("%q becomes %q, want %q", s, got, want)
+		}
 	}
 }
 
