@@ -250,6 +250,6 @@ func checkOtherAttributes(r *reading, o *outcome) {
 		}
 	}
 	if len(names) > 0 {
-		o.fail("%d attributes are not for AWS: %s", len(names), strings.Join(names[:min(len(names), 5)], ", "))
+		o.fail("attributes that are not for AWS (%d): %s", len(names), strings.Join(names[:min(len(names), 5)], ", "))
 	}
 }

@@ -40,9 +40,9 @@ func checkRelayState(r *reading, o *outcome) {
 	case r.relay.raw == "":
 		o.warn("there is no RelayState: this signs in to the AWS console, not to Connect")
 	case !r.relay.connect && wanted:
-		o.fail("RelayState %s is not Connect's", quote(r.relay.raw))
+		o.fail("RelayState %s is not Connect’s", quote(r.relay.raw))
 	case !r.relay.connect:
-		o.warn("RelayState %s is not Connect's", quote(r.relay.raw))
+		o.warn("RelayState %s is not Connect’s", quote(r.relay.raw))
 	case !slices.Contains(offered, r.expect.Partition):
 		o.fail("Connect is not offered in partition %s", r.expect.Partition)
 	case !r.relay.formed:
@@ -100,7 +100,7 @@ func judgeDestination(o *outcome, raw string) {
 		o.warn("destination %s is of the old domain; leave /connect away", quote(to))
 	case strings.HasPrefix(to, "/"):
 	case u.Scheme == "https" && u.Host != "":
-		o.warn("destination %s must be among the instance's approved origins", quote(to))
+		o.warn("destination %s must be among the instance’s approved origins", quote(to))
 	case u.Scheme == "http" && u.Host != "":
 		o.warn("destination %s: Connect turns http into https", quote(to))
 	default:
@@ -147,7 +147,7 @@ func checkRegions(r *reading, o *outcome) {
 	case m[1] == "us-east-1":
 		o.fail("the address of us-east-1 carries no region: %s", SignInAddress(r.expect.Partition, m[1]))
 	case r.part.regional && region != "" && m[1] == "" && region != "us-east-1":
-		o.fail("the instance is in %s, the sign-in address is us-east-1's; AWS recommends %s", region, SignInAddress(r.expect.Partition, region))
+		o.fail("the instance is in %s, the sign-in address is us-east-1’s; AWS recommends %s", region, SignInAddress(r.expect.Partition, region))
 	case m[1] != "" && region != "" && m[1] != region:
 		o.fail("the instance is in %s, the sign-in address is in %s", region, m[1])
 	}

@@ -189,10 +189,10 @@ func checkUnsolicited(r *reading, o *outcome) {
 func checkIssuer(r *reading, o *outcome) {
 	issuer := text(child(r.assertion, nsAssertion, "Issuer"))
 	if r.entity == nil || issuer != r.entity.id {
-		o.fail("the assertion's Issuer is %s, the metadata's entityID is %s", quote(issuer), quote(r.metadata.ids()))
+		o.fail("the assertion’s Issuer is %s, the metadata’s entityID is %s", quote(issuer), quote(r.metadata.ids()))
 	}
 	if el := child(r.response, nsAssertion, "Issuer"); el != nil && text(el) != issuer {
-		o.fail("the Response's Issuer is %s, the assertion's is %s", quote(text(el)), quote(issuer))
+		o.fail("the Response’s Issuer is %s, the assertion’s is %s", quote(text(el)), quote(issuer))
 	}
 }
 
@@ -213,7 +213,7 @@ func checkIssueInstant(r *reading, o *outcome) {
 		case -age > redeemWithin+skew:
 			o.fail("%s is issued %s in the future", el.Tag, (-age).Round(time.Second))
 		case -age > time.Minute:
-			o.warn("%s is issued %s in the future: the gateway's clock is fast", el.Tag, (-age).Round(time.Second))
+			o.warn("%s is issued %s in the future: the gateway’s clock is fast", el.Tag, (-age).Round(time.Second))
 		}
 	}
 }

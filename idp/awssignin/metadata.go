@@ -283,7 +283,7 @@ func checkValidUntil(r *reading, o *outcome) {
 	for _, u := range r.metadata.until {
 		t, err := time.Parse(time.RFC3339Nano, u)
 		if err != nil || t.Sub(r.now) < untilAtLeast {
-			o.fail("validUntil is %s", quote(u))
+			o.fail("the document’s validUntil is %s", quote(u))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"strings"
 )
 
 //go:embed pages.html
@@ -13,7 +14,7 @@ var pages string
 //go:embed awssignin.css
 var files embed.FS
 
-var templates = template.Must(template.New("pages").Parse(pages))
+var templates = template.Must(template.New("pages").Funcs(template.FuncMap{"capital": capital}).Parse(pages))
 
 // frame is what every page shows.
 type frame struct {
@@ -66,7 +67,7 @@ func newVerdictPage(f frame, v Verdict) verdictPage {
 	switch {
 	case v.Accepted:
 		p.Outcome, p.Title = "accepted", "AWS would accept this sign-in"
-		p.Lead = "The response keeps every rule that can be checked without AWS."
+		p.Lead = "Nothing that can be checked without AWS speaks against it."
 	case v.Refused():
 		p.Title = "AWS would refuse this sign-in"
 		p.Lead = "The response breaks a rule that AWS documents."
@@ -75,6 +76,14 @@ func newVerdictPage(f frame, v Verdict) verdictPage {
 		p.Lead = "AWS might accept it, but it breaks a rule that a safe response keeps, so it counts as refused."
 	}
 	return p
+}
+
+// capital begins a sentence, unless a quotation begins it.
+func capital(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // render writes a page whole or not at all.

@@ -8,7 +8,7 @@ const (
 	textMetadata    = "Could not parse metadata"
 	textNotOnboard  = "Access Denied. Your account has been authenticated, but has not been onboarded to this application."
 	textSession     = "Session Expired"
-	cureOurs        = "This is the gateway's to write; if you see it, report it."
+	cureOurs        = "This is the gateway’s to write; if you see it, report it."
 	cureSessionName = "Choose another attribute for session_name, or correct it in the directory."
 )
 
@@ -28,14 +28,14 @@ var rules = []Rule{
 		Cure: "Retire old keys and upload the metadata again.", AWS: textMetadata, Source: "IAM quotas", check: checkQuotas},
 	{ID: "M6", Level: Warn, Where: "cfg", What: "no certificate is near its end",
 		Cure: "AWS does not look at it, others do: promote the next key.", Source: "Create a SAML provider", check: checkExpiry},
-	{ID: "M8", Level: Strict, Where: "cfg", What: "validUntil is absent or at least a year away",
+	{ID: "M8", Level: Strict, Where: "cfg", What: "the metadata’s validUntil is absent or at least a year away",
 		Cure: "Leave validUntil out of the metadata.", Source: "rule of the house", check: checkValidUntil},
-	{ID: "X1", Level: Error, Where: "cfg", What: "RelayState is the address that Connect documents for the partition, with the instance's region and id",
+	{ID: "X1", Level: Error, Where: "cfg", What: "RelayState is the address that Connect documents for the partition, with the instance’s region and id",
 		Cure: "Check the instance ARN in the configuration.", AWS: textSession, Source: "Configure SAML for Connect", check: checkRelayState},
 	{ID: "X2", Level: Error, Where: "cfg", What: "the destination is percent-encoded and starts with / or is an https address",
 		Cure: "Write the destination as a path of the instance, like /ccp-v2.", AWS: textSession, Source: "Configure SAML for Connect; Update your Connect domain", needs: []string{"X1"}, check: checkDestination},
-	{ID: "X6", Level: Warn, Where: "cfg", What: "the region has Connect, and the sign-in address is that region's",
-		Cure: "Use the sign-in address of the instance's region and list it in the role's trust policy.", Source: "Connect endpoints; Configure SAML for Connect", needs: []string{"X1"}, check: checkRegions},
+	{ID: "X6", Level: Warn, Where: "cfg", What: "the region has Connect, and the sign-in address is that region’s",
+		Cure: "Use the sign-in address of the instance’s region and list it in the role's trust policy.", Source: "Connect endpoints; Configure SAML for Connect", needs: []string{"X1"}, check: checkRegions},
 
 	{ID: "R1", Level: Error, Where: "resp", What: "SAMLResponse is base64 of 4 to 100,000 characters",
 		Cure: "Send fewer attributes; check what stands between the browser and the sign-in.", AWS: textInvalid, Source: "STS API model; IAM quotas", check: checkEncoding},
@@ -50,11 +50,11 @@ var rules = []Rule{
 	{ID: "E2", Level: Error, Where: "resp", What: "an encrypted assertion uses AES-CBC or AES-GCM with an RSA-OAEP key",
 		Cure: "Practise with encryption off; the private key is at AWS only.", AWS: textInvalid, Source: "Create a SAML provider", needs: []string{"E1"}, check: checkEncryption},
 	{ID: "S1", Level: Error, Where: "resp", What: "the assertion itself is signed with a key of the metadata",
-		Cure: "Upload the gateway's metadata to the IAM provider again; after a key change the old file no longer fits.", AWS: "Response signature invalid", Source: "AWS's SP metadata; Troubleshoot SAML", needs: []string{"E2"}, check: checkSignature},
+		Cure: "Upload the gateway’s metadata to the IAM provider again; after a key change the old file no longer fits.", AWS: "Response signature invalid", Source: "AWS’s SP metadata; Troubleshoot SAML", needs: []string{"E2"}, check: checkSignature},
 	{ID: "R6", Level: Error, Where: "resp", What: "Issuer is the entityID of the metadata",
-		Cure: "Upload the gateway's metadata to the IAM provider again; its address may have changed.", AWS: "Failed to assume role: Issuer not present in specified provider", Source: "Troubleshoot SAML", needs: []string{"S1"}, check: checkIssuer},
+		Cure: "Upload the gateway’s metadata to the IAM provider again; its address may have changed.", AWS: "Failed to assume role: Issuer not present in specified provider", Source: "Troubleshoot SAML", needs: []string{"S1"}, check: checkIssuer},
 	{ID: "R7", Level: Error, Where: "resp", What: "IssueInstant is within five minutes of now",
-		Cure: "Start again from the portal; if it stays, correct the gateway's clock.", AWS: textExpired, Source: "text of STS", needs: []string{"S1"}, check: checkIssueInstant},
+		Cure: "Start again from the portal; if it stays, correct the gateway’s clock.", AWS: textExpired, Source: "text of STS", needs: []string{"S1"}, check: checkIssueInstant},
 	{ID: "R8", Level: Warn, Where: "resp", What: "an assertion is posted once",
 		Cure: "Start again from the portal.", AWS: textInvalid, Source: "open: AWS does not say whether it remembers assertions", needs: []string{"S1"}, check: checkOneUse},
 
@@ -67,23 +67,23 @@ var rules = []Rule{
 	{ID: "R4", Level: Strict, Where: "resp", What: "Destination, Recipient and the address of the form are the same, and https",
 		Cure: cureOurs, AWS: textNotAllowed, Source: "Configure SAML assertions", needs: []string{"U3"}, check: checkAddresses},
 	{ID: "R5", Level: Strict, Where: "resp", What: "there is no InResponseTo",
-		Cure: cureOurs, Source: "inferred: AWS's SP sends no requests", needs: []string{"U2"}, check: checkUnsolicited},
+		Cure: cureOurs, Source: "inferred: AWS’s SP sends no requests", needs: []string{"U2"}, check: checkUnsolicited},
 	{ID: "U4", Level: Warn, Where: "cfg", What: "NameID does not tell who the person is",
 		Cure: "Send a persistent opaque NameID; Connect reads the session name only.", Source: "STS API reference", needs: []string{"U1"}, check: checkNameIDPrivacy},
 	{ID: "U5", Level: Strict, Where: "resp", What: "SubjectConfirmationData has neither NotBefore nor Address",
 		Cure: cureOurs, Source: "SAML Profiles §4.1.4.2; rule of the house", needs: []string{"U2"}, check: checkConfirmationExtras},
 
 	{ID: "C1", Level: Error, Where: "resp", What: "now lies within the times of Conditions and SubjectConfirmationData",
-		Cure: "Start again from the portal; if it stays, correct the gateway's clock.", AWS: textExpired, Source: "Create a SAML provider", needs: []string{"U2"}, check: checkValidity},
+		Cure: "Start again from the portal; if it stays, correct the gateway’s clock.", AWS: textExpired, Source: "Create a SAML provider", needs: []string{"U2"}, check: checkValidity},
 	{ID: "C2", Level: Strict, Where: "resp", What: "the times are no wider than those AWS was seen to accept",
 		Cure: cureOurs, Source: "text of STS; seen in accepted responses", needs: []string{"C1", "R7"}, check: checkWindow},
-	{ID: "C3", Level: Error, Where: "resp", What: "there is one audience, the partition's",
+	{ID: "C3", Level: Error, Where: "resp", What: "there is one audience, the partition’s",
 		Cure: "Check the account type: commercial and GovCloud have different audiences.", AWS: "Response does not contain the required audience", Source: "Troubleshoot SAML; IAM in GovCloud", needs: []string{"S1"}, check: checkAudience},
 	{ID: "C4", Level: Warn, Where: "resp", What: "nothing shortens the session",
 		Cure: "Leave SessionNotOnOrAfter out.", Source: "Configure SAML assertions", needs: []string{"S1"}, check: checkSessionEnd},
 
 	{ID: "T1", Level: Error, Where: "resp", What: "there is a Role attribute, spelled exactly, with a value",
-		Cure: "Give the person's group a role in the application's configuration.", AWS: textInvalid, Source: "Configure SAML assertions; Troubleshoot SAML", needs: []string{"S1"}, check: checkRolePresent},
+		Cure: "Give the person’s group a role in the application’s configuration.", AWS: textInvalid, Source: "Configure SAML assertions; Troubleshoot SAML", needs: []string{"S1"}, check: checkRolePresent},
 	{ID: "T2", Level: Error, Where: "resp", What: "each Role value is one role and one SAML provider of one account and partition",
 		Cure: "Check role, provider_name and the instance ARN in the configuration.", AWS: textInvalid, Source: "Configure SAML assertions; Create a SAML provider", needs: []string{"T1"}, check: checkRolePairs},
 	{ID: "T4", Level: Error, Where: "cfg", What: "account, role and provider have names that IAM can hold",

@@ -47,13 +47,13 @@ func checkSignature(r *reading, o *outcome) {
 	}
 	if r.shape.Signed {
 		if _, err := verified(r.response, certs); err != nil {
-			o.fail("the Response's own signature does not verify with a certificate of the metadata")
+			o.fail("the Response’s own signature does not verify with a certificate of the metadata")
 			return
 		}
 	}
 	el, err := verified(posted, certs)
 	if err != nil {
-		o.fail("the assertion's signature does not verify with a certificate of the metadata")
+		o.fail("the assertion’s signature does not verify with a certificate of the metadata")
 		return
 	}
 	if el.Tag != "Assertion" || el.NamespaceURI() != nsAssertion || el.SelectAttrValue("ID", "") != r.shape.AssertionID {
@@ -119,7 +119,7 @@ func checkEncryptionMode(r *reading, o *outcome) {
 	case required && !r.practice && !r.global:
 		m := signInAddress.FindStringSubmatch(r.expect.ACS)
 		if m[3] == "" || r.expect.ProviderID != "" && m[3] != r.expect.ProviderID {
-			o.fail("the provider requires encryption, but %s does not end in /saml/acs/ and the provider's id", quote(r.expect.ACS))
+			o.fail("the provider requires encryption, but %s does not end in /saml/acs/ and the provider’s id", quote(r.expect.ACS))
 		}
 	}
 	if r.shape.Encrypted && r.global && !r.expect.Assumptions.GlobalResiliencyDecrypts {

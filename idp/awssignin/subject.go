@@ -29,7 +29,7 @@ func checkNameID(r *reading, o *outcome) {
 		return
 	}
 	if f := id.SelectAttrValue("Format", formatUnspecified); !slices.Contains(nameIDFormats, f) {
-		o.fail("the NameID's Format is %s", quote(f))
+		o.fail("the NameID’s Format is %s", quote(f))
 	}
 }
 
@@ -46,7 +46,7 @@ func checkConfirmation(r *reading, o *outcome) {
 		return
 	}
 	if m := all[0].SelectAttrValue("Method", ""); m != bearer {
-		o.fail("the confirmation's Method is %s, not bearer", quote(m))
+		o.fail("the confirmation’s Method is %s, not bearer", quote(m))
 	}
 	data := children(all[0], nsAssertion, "SubjectConfirmationData")
 	if len(data) != 1 {
