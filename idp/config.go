@@ -36,7 +36,7 @@ type Config struct {
 // Portal is the gateway's own face.
 type Portal struct {
 	URL     *url.URL // https, or http on localhost; no path
-	Title   string   // default "Sign in"
+	Title   string   // default: the host
 	Logo    Image
 	Help    string // "Service desk, extension 4400"
 	HelpURL string

@@ -97,7 +97,7 @@ func New(c Config) (*Gateway, error) {
 
 func (g *Gateway) defaults(c Config) {
 	if g.portal.Title == "" {
-		g.portal.Title = "Sign in"
+		g.portal.Title = g.portal.URL.Hostname()
 	}
 	if g.limiter == nil {
 		g.limiter = NewLimiter(Limits{})

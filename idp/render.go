@@ -3,6 +3,7 @@ package idp
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -50,6 +51,9 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		page.Heading = heading(e.Status)
 	}
 	page.Retry = e.Status == http.StatusServiceUnavailable || e.Status == http.StatusBadGateway
+	if p := r.URL.EscapedPath(); page.Retry && r.Method == http.MethodGet && !strings.HasPrefix(p, "//") && !strings.Contains(p, `\`) {
+		page.Action = web.Link{Label: "Try again", URL: p}
+	}
 	g.show(w, e.Status, page)
 }
 
