@@ -147,10 +147,19 @@ func (b *Browser) Open(address string) {
 	do(b, "opening "+address, chromedp.Navigate(address))
 }
 
-// Back presses the back button. It does not wait: a page that the browser kept comes back without loading.
+// Before is how many pages the back button leads to.
+func (b *Browser) Before() int {
+	b.t.Helper()
+	return int(do(b, "reading the history", chromedp.NavigationEntries()).CurrentIndex)
+}
+
+// Back presses the back button and waits until the tab shows another page. One that the browser kept comes back
+// without loading, so nothing else can be waited for.
 func (b *Browser) Back() {
 	b.t.Helper()
-	do(b, "going back", chromedp.Evaluate[chromedp.Void](`void setTimeout(() => history.back())`))
+	was := b.waitFor("a page", func(s seen) bool { return s.Text != "" })
+	do(b, "going back", chromedp.Evaluate[chromedp.Void]("void setTimeout(() => history.back())"))
+	b.waitFor("the page before", func(s seen) bool { return s.Mark != was.Mark && s.Text != "" })
 }
 
 // Reload presses the reload button.
@@ -194,7 +203,7 @@ func (b *Browser) Describe() string {
 	return fmt.Sprintf("%s (data-page %q): %s", s.URL, s.Kind, s.Text)
 }
 
-// WaitFor waits until the page is one that ok accepts, and returns it.
+// waitFor waits until the page is one that ok accepts, and returns it.
 func (b *Browser) waitFor(what string, ok func(seen) bool) seen {
 	b.t.Helper()
 	var last seen
@@ -245,8 +254,13 @@ func (b *Browser) Type(selector, text string) {
 // the kinds of page that were answered on the way.
 func (b *Browser) Walk(who *Person, what string, done func(kind, address string) bool) []string {
 	b.t.Helper()
+	return b.walk(who, what, "", done)
+}
+
+// walk is Walk that does not look at the page with the mark, which is about to be left.
+func (b *Browser) walk(who *Person, what, mark string, done func(kind, address string) bool) []string {
+	b.t.Helper()
 	var way []string
-	mark := ""
 	for range 12 {
 		s := b.waitFor(what, func(s seen) bool {
 			return s.Mark != mark && (done(s.Kind, s.URL) || s.Kind != "" && s.Kind != "post" && s.Kind != "handoff")
@@ -281,8 +295,9 @@ func (b *Browser) SignIn(c *Caddy, who *Person) []string {
 // Launch presses a tile and goes on until the tab is at a site.
 func (b *Browser) Launch(app string, who *Person, origin string) []string {
 	b.t.Helper()
+	tiles := b.waitFor("the portal", func(s seen) bool { return s.Kind == "portal" })
 	b.Click(`form[action="/apps/` + app + `"] button`)
-	return b.Walk(who, origin, func(_, address string) bool { return strings.HasPrefix(address, origin+"/") })
+	return b.walk(who, origin, tiles.Mark, func(_, address string) bool { return strings.HasPrefix(address, origin+"/") })
 }
 
 // Popups returns the addresses of the other tabs and windows.

@@ -39,7 +39,6 @@ func NewCaddy(t testing.TB, name string, values map[string]any) *Caddy {
 	t.Helper()
 	c := &Caddy{t: t, Dir: ShortDir(t, "caddy"), Port: FreePort(t), Log: NewLog(t, "caddy"), values: map[string]any{
 		"HTTPPort": FreePort(t), "SPPort": FreePort(t),
-		"Partition": "aws", "Region": "us-east-1",
 	}}
 	c.Configure(name, values)
 	return c

@@ -18,14 +18,19 @@ type house struct {
 
 func openHouse(t *testing.T) house {
 	t.Helper()
+	return openHouseIn(t, "aws", "us-east-1")
+}
+
+func openHouseIn(t *testing.T, partition, region string) house {
+	t.Helper()
 	h := house{
 		agent:      &Person{Name: "alice", Password: "correct horse 1", Own: true},
 		supervisor: &Person{Name: "Susan", Password: "battery staple 2", Own: true},
 	}
-	h.Caddy = NewCaddy(t, "connect", map[string]any{"Users": []LocalUser{
-		NewLocalUser(t, h.agent, "Agents"),
-		NewLocalUser(t, h.supervisor, "Agents", "Supervisors"),
-	}})
+	h.Caddy = NewCaddy(t, "connect", map[string]any{
+		"Partition": partition, "Region": region,
+		"Users": []LocalUser{NewLocalUser(t, h.agent, "Agents"), NewLocalUser(t, h.supervisor, "Agents", "Supervisors")},
+	})
 	h.Start()
 	return h
 }
@@ -48,7 +53,7 @@ func TestFirstVisit(t *testing.T) {
 	b.Shoot("password")
 	b.Type(`main input[name=password]`, "not the password")
 	b.Click(`main form button.button`)
-	b.WaitText("user name or password")
+	b.WaitText("do not match")
 	b.Shoot("password-wrong")
 
 	// A wrong password leads back to one of the two pages; walk on from whichever it is.
@@ -86,24 +91,25 @@ func TestPortalToConnect(t *testing.T) {
 		t.Errorf("%d responses were posted", n)
 	}
 
-	t.Run("back button", func(t *testing.T) {
-		for range 3 {
-			b.Back()
-			b.waitFor("a page after going back", func(s seen) bool { return s.Text != "" })
-		}
+	// The back button, all the way, and a reload on each page: no assertion goes out twice.
+	for b.Before() > 1 { // the first page is the empty one that Chromium starts with
+		b.Back()
 		b.Reload()
-		if n := len(b.Posted(h.URL("signin.aws.test", "/"))); n != 1 {
-			t.Errorf("%d responses were posted after going back: an old assertion went out again", n)
+	}
+	posts := map[string]bool{}
+	for _, p := range b.Posted(h.URL("signin.aws.test", "/")) {
+		if posts[p.Fields] {
+			t.Error("the same assertion was posted twice after going back")
 		}
-	})
+		posts[p.Fields] = true
+	}
 
-	t.Run("the wiki asks at every sign-in", func(t *testing.T) {
-		b.Open(h.Portal("/"))
-		b.WaitKind("portal")
-		b.Click(`form[action="/apps/wiki"] button`)
-		b.WaitKind("mfa")
-		b.Shoot("mfa")
-	})
+	// The wiki's policy asks at every sign-in.
+	b.Open(h.Portal("/"))
+	b.WaitKind("portal")
+	b.Click(`form[action="/apps/wiki"] button`)
+	b.WaitKind("mfa")
+	b.Shoot("mfa")
 	b.Close()
 
 	t.Run("same profile within a week", func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -143,9 +144,15 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
-// Tail is the last n bytes.
+// Tail is the last n bytes of what is not said for debugging.
 func (l *Log) Tail(n int) string {
-	s := l.String()
+	var kept strings.Builder
+	for line := range strings.Lines(l.String()) {
+		if !strings.Contains(line, `"level":"debug"`) {
+			kept.WriteString(line)
+		}
+	}
+	s := kept.String()
 	return s[max(0, len(s)-n):]
 }
 

@@ -10,11 +10,8 @@ import (
 func TestResponse(t *testing.T) {
 	for _, at := range []struct{ partition, region string }{{"aws", "us-east-1"}, {"aws", "eu-west-2"}, {"aws-us-gov", "us-gov-west-1"}} {
 		t.Run(at.region, func(t *testing.T) {
-			who := &Person{Name: "alice", Password: "correct horse 1"}
-			c := NewCaddy(t, "connect", map[string]any{
-				"Users": []LocalUser{NewLocalUser(t, who, "Agents")}, "Partition": at.partition, "Region": at.region,
-			})
-			c.Start()
+			h := openHouseIn(t, at.partition, at.region)
+			c, who := h.Caddy, h.agent
 			meta := c.Metadata()
 			Validate(t, meta.XML, "metadata")
 			if len(meta.XML) < 1000 {
