@@ -17,14 +17,13 @@ const deviceLife = 400 * 24 * time.Hour
 // ensureDevice gives a browser its device cookie. Until the person calls the device their own
 // it lasts as long as the browser runs.
 func (g *Gateway) ensureDevice(w http.ResponseWriter, v *visitor) error {
-	if v.known {
-		return nil
+	if _, ok, err := v.device.id(); ok || err != nil {
+		return err
 	}
-	id, err := g.cookies.renew(w, v.device, 0)
+	id, err := v.device.renew(w, 0)
 	if err != nil {
 		return err
 	}
-	v.known = true
 	if v.session == nil {
 		v.browser = id
 	}
@@ -33,9 +32,9 @@ func (g *Gateway) ensureDevice(w http.ResponseWriter, v *visitor) error {
 
 // ownDevice returns the row of the visitor's device where they called it their own, or nil.
 func (g *Gateway) ownDevice(ctx context.Context, v *visitor, userKey string) (*Device, error) {
-	id, ok := cookieHash(v.device)
-	if !ok {
-		return nil, nil
+	id, ok, err := v.device.id()
+	if err != nil || !ok {
+		return nil, err
 	}
 	d, err := g.store.Device(ctx, id, userKey, g.now())
 	if errors.Is(err, ErrNotFound) {
@@ -81,7 +80,7 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 // the row keeps the Browser that they are bound to.
 func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	ctx, now := context.WithoutCancel(r.Context()), g.now()
-	id, err := g.cookies.renew(w, v.device, deviceLife)
+	id, err := v.device.renew(w, deviceLife)
 	if err != nil {
 		return err
 	}

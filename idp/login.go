@@ -325,8 +325,7 @@ func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := g.record(r, g.event(r, v, EventLogout, Success)); err != nil {
 		return err
 	}
-	v.cookie.ID = ""
-	if err := g.cookies.Save(r, w, v.cookie); err != nil {
+	if err := v.cookie.erase(w); err != nil {
 		return err
 	}
 	return redirect(w, "/logout")

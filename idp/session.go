@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -79,23 +80,100 @@ func (c *cookieStore) Get(r *http.Request, name string) (*sessions.Session, erro
 // New returns the session that the request's cookie names. A missing, forged or repeated cookie gives a
 // session without an id, never an error: the visitor is anonymous.
 func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	s := c.blank(name)
+	id, err := c.open(name, valueOf(r, name))
+	if err != nil || id == nil {
+		return s, err
+	}
+	s.ID, s.IsNew = string(id), false
+	return s, nil
+}
+
+func (c *cookieStore) blank(name string) *sessions.Session {
 	s := sessions.NewSession(c, name)
 	s.Options = &sessions.Options{Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	cookies := r.CookiesNamed(name)
-	// Two cookies of one name mean that somebody tossed one in: believe neither (security.md C-09).
-	if len(cookies) != 1 {
-		return s, nil
+	return s
+}
+
+// open returns the id that a cookie's value holds, or nil where the value is not ours.
+func (c *cookieStore) open(name, value string) ([]byte, error) {
+	if value == "" {
+		return nil, nil
 	}
 	codecs, err := c.codec()
 	if err != nil {
 		return nil, err
 	}
 	var id []byte
-	if securecookie.DecodeMulti(name, cookies[0].Value, &id, codecs...) != nil || len(id) != secretSize {
-		return s, nil
+	if securecookie.DecodeMulti(name, value, &id, codecs...) != nil || len(id) != secretSize {
+		return nil, nil
 	}
-	s.ID, s.IsNew = string(id), false
-	return s, nil
+	return id, nil
+}
+
+// valueOf returns the value of the one cookie of this name, or "". Two cookies of one name mean that
+// somebody tossed one in: neither is believed (security.md C-09). It reads the header in place, since
+// every request passes here; a value that is not in our codec's alphabet fails there.
+func valueOf(r *http.Request, name string) string {
+	found, value := 0, ""
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			key, v, _ := strings.Cut(strings.Trim(part, " \t"), "=")
+			if strings.TrimRight(key, " \t") == name {
+				found, value = found+1, v
+			}
+		}
+	}
+	if found != 1 {
+		return ""
+	}
+	return value
+}
+
+// cookie is one of our two as a request brought it. It is opened when it is first asked for.
+type cookie struct {
+	store       *cookieStore
+	name, value string
+	hash        Hash // of the id
+	ok, opened  bool
+}
+
+// id returns the hash under which the store knows the cookie, and whether there is one.
+func (k *cookie) id() (Hash, bool, error) {
+	if k.opened {
+		return k.hash, k.ok, nil
+	}
+	id, err := k.store.open(k.name, k.value)
+	if err != nil {
+		return Hash{}, false, err
+	}
+	k.opened = true
+	if id != nil {
+		k.hash, k.ok = sha256.Sum256(id), true
+	}
+	return k.hash, k.ok, nil
+}
+
+// renew gives the cookie a new secret and sets it. maxAge 0 lasts as long as the browser runs.
+func (k *cookie) renew(w http.ResponseWriter, maxAge time.Duration) (Hash, error) {
+	id := make([]byte, secretSize)
+	if _, err := io.ReadFull(k.store.rand, id); err != nil {
+		return Hash{}, err
+	}
+	s := k.store.blank(k.name)
+	s.ID, s.Options.MaxAge = string(id), int(maxAge/time.Second)
+	dropCookie(w, k.name)
+	if err := k.store.Save(nil, w, s); err != nil {
+		return Hash{}, err
+	}
+	k.hash, k.ok, k.opened = sha256.Sum256(id), true, true
+	return k.hash, nil
+}
+
+// erase takes the cookie from the browser.
+func (k *cookie) erase(w http.ResponseWriter) error {
+	k.hash, k.ok, k.opened = Hash{}, false, true
+	return k.store.Save(nil, w, k.store.blank(k.name))
 }
 
 // Save sets the cookie; a session without an id is erased from the browser.
@@ -117,17 +195,6 @@ func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, s *sessions.S
 	return nil
 }
 
-// renew gives the session a new secret and sets its cookie. maxAge 0 lasts as long as the browser runs.
-func (c *cookieStore) renew(w http.ResponseWriter, s *sessions.Session, maxAge time.Duration) (Hash, error) {
-	id := make([]byte, secretSize)
-	if _, err := io.ReadFull(c.rand, id); err != nil {
-		return Hash{}, err
-	}
-	s.ID, s.Options.MaxAge = string(id), int(maxAge/time.Second)
-	dropCookie(w, s.Name())
-	return sha256.Sum256(id), c.Save(nil, w, s)
-}
-
 // dropCookie takes back a Set-Cookie of this name that the same answer set before.
 func dropCookie(w http.ResponseWriter, name string) {
 	set := w.Header()["Set-Cookie"]
@@ -136,46 +203,33 @@ func dropCookie(w http.ResponseWriter, name string) {
 	})
 }
 
-// id returns the hash under which the store knows the cookie, and whether there is one.
-func cookieHash(s *sessions.Session) (Hash, bool) {
-	if s.ID == "" {
-		return Hash{}, false
-	}
-	return sha256.Sum256([]byte(s.ID)), true
-}
-
 // visitor is who sent a request, as far as its cookies and its flow tell.
 type visitor struct {
 	session *Session
-	cookie  *sessions.Session // of the session
-	device  *sessions.Session // cookie of the device
-	browser Hash              // which browser; flows are bound to it
-	known   bool              // a device cookie came with the request
+	cookie  cookie // of the session
+	device  cookie // of the device
+	browser Hash   // which browser; flows are bound to it
 	flow    *flow
 	fid     string // id under which the flow is kept, "" where there is none
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
 func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
-	v := &visitor{}
+	v := &visitor{
+		cookie: cookie{store: g.cookies, name: sessionCookie, value: valueOf(r, sessionCookie)},
+		device: cookie{store: g.cookies, name: deviceCookie, value: valueOf(r, deviceCookie)},
+	}
 	var err error
-	if v.cookie, err = g.cookies.New(r, sessionCookie); err != nil {
+	if v.session, err = g.session(r.Context(), &v.cookie); err != nil {
 		return nil, err
 	}
-	if v.session, err = g.session(r.Context(), v.cookie); err != nil {
-		return nil, err
-	}
-	if v.device, err = g.cookies.New(r, deviceCookie); err != nil {
-		return nil, err
-	}
-	id, ok := cookieHash(v.device)
-	v.known = ok
 	if v.session != nil {
 		v.browser = v.session.Browser
 		return v, nil
 	}
-	if !ok {
-		return v, nil
+	id, ok, err := v.device.id()
+	if err != nil || !ok {
+		return v, err
 	}
 	v.browser = id
 	if b, err := g.store.DeviceBrowser(r.Context(), id, g.now()); err == nil {
@@ -187,10 +241,10 @@ func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
 }
 
 // session returns the live session of a cookie, or nil.
-func (g *Gateway) session(ctx context.Context, c *sessions.Session) (*Session, error) {
-	id, ok := cookieHash(c)
-	if !ok {
-		return nil, nil
+func (g *Gateway) session(ctx context.Context, c *cookie) (*Session, error) {
+	id, ok, err := c.id()
+	if err != nil || !ok {
+		return nil, err
 	}
 	s, err := g.store.Session(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -215,12 +269,16 @@ func (g *Gateway) session(ctx context.Context, c *sessions.Session) (*Session, e
 // The old id is dead before the new one is sent (security.md C-13).
 func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Session) error {
 	ctx := context.WithoutCancel(r.Context())
-	if old, ok := cookieHash(v.cookie); ok {
+	old, ok, err := v.cookie.id()
+	if err != nil {
+		return err
+	}
+	if ok {
 		if err := g.store.DeleteSession(ctx, old); err != nil {
 			return err
 		}
 	}
-	id, err := g.cookies.renew(w, v.cookie, 0)
+	id, err := v.cookie.renew(w, 0)
 	if err != nil {
 		return err
 	}

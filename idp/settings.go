@@ -52,7 +52,10 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	if err != nil {
 		return err
 	}
-	here, _ := cookieHash(v.device)
+	here, _, err := v.device.id()
+	if err != nil {
+		return err
+	}
 	for _, d := range devices {
 		p.Devices = append(p.Devices, web.Item{ID: hex.EncodeToString(d.ID[:]), Label: d.Label, Detail: "remembered since " + onDay(d.Created, now) + used(d.Seen, now), Current: d.ID == here})
 	}
