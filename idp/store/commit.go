@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // commitMost is how many rows go into one transaction: enough that the disk is not what waits, few
 // enough that other writers get their turn.
 const commitMost = 256
-
-// commitTimeout bounds one transaction, so that a stuck disk turns into errors.
-const commitTimeout = 30 * time.Second
 
 // auditRow is an event on its way into the database.
 type auditRow struct {
@@ -98,8 +94,9 @@ func (c *committer) commit(group []*auditRow) {
 }
 
 func (c *committer) insertAll(group []*auditRow) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-	defer cancel()
+	// Not to be cancelled: a context that can be costs the driver a goroutine for each row. Waiting
+	// for another process is bounded by sqliteBusy.
+	ctx := context.Background()
 	tx, err := c.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)

@@ -86,8 +86,9 @@ func beVictim(t *testing.T, path string) {
 	ack := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		_, err := fmt.Printf("ack "+format+"\n", args...)
-		ok(t, err)
+		if _, err := fmt.Printf("ack "+format+"\n", args...); err != nil {
+			os.Exit(1) // nobody listens any more
+		}
 	}
 	var writers sync.WaitGroup
 	for w := range 8 {
