@@ -13,7 +13,13 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (status int) {
+	defer func() {
+		if err := removeDomain(); err != nil {
+			fmt.Fprintln(os.Stderr, "removing the domain:", err)
+			status = 1
+		}
+	}()
 	if binary = os.Getenv("GATEHOUSE_CADDY"); binary != "" {
 		return m.Run()
 	}
