@@ -56,8 +56,9 @@ type Decision struct {
 //
 // MFA freshness belongs to user, device, factor and time. "mfa always" counts only what was passed
 // on this very way; for the portal, whose sign-in is the session, what was passed in the session.
-// "mfa every D" counts what was passed less than D ago for this application, or with "shared" for any
-// that says shared, in this session or on the person's own device.
+// "mfa every D" counts what was passed less than D ago for this application, in this session or on
+// the person's own device. With "shared" it counts what was passed for any application that says
+// shared, and in this session whatever was passed: nobody is asked twice within a minute.
 func (p Policy) Decide(v Visit) Decision {
 	if v.User == nil || p.MFA == nil {
 		return Decision{Reason: "incomplete", Public: "This sign-in cannot be judged. Ask the service desk."}
@@ -80,7 +81,7 @@ func (p Policy) Decide(v Visit) Decision {
 		}
 	case MFAEvery:
 		d.Keep = p.MFA.Every
-		if p.counts(v.Flow) || p.fresh(v, v.Session) || p.fresh(v, v.Device) {
+		if p.counts(v.Flow) || p.fresh(v, v.Session, p.MFA.Shared) || p.fresh(v, v.Device, false) {
 			d.Verdict = Allow
 			return d
 		}
@@ -104,13 +105,13 @@ func (p Policy) takes(proof Proof) bool {
 	return proof.Factor != PasswordFactor && (p.Factors == nil || slices.Contains(p.Factors.Names, proof.Factor))
 }
 
-// fresh reports whether one of the proofs is young enough and was for this application.
+// fresh reports whether one of the proofs is young enough and was for this application, or for any.
 // A proof from the future (a clock that was set back) counts for nothing.
-func (p Policy) fresh(v Visit, proofs []Passed) bool {
+func (p Policy) fresh(v Visit, proofs []Passed, anyScope bool) bool {
 	scope := p.scope(v.App)
 	return slices.ContainsFunc(proofs, func(o Passed) bool {
 		age := v.Now.Sub(o.At)
-		return o.Scope == scope && p.takes(o.Proof) && age >= -time.Minute && age < p.MFA.Every
+		return (anyScope || o.Scope == scope) && p.takes(o.Proof) && age >= -time.Minute && age < p.MFA.Every
 	})
 }
 
