@@ -31,10 +31,10 @@ type AmazonConnect struct {
 	// ProviderName is the name of the SAML provider in IAM.
 	ProviderName string `json:"provider_name"`
 	// Roles give an IAM role to groups. At least one.
-	Roles []ConnectRole `json:"role"`
+	Roles []ConnectRole `json:"roles"`
 	// RoleMode says what happens when several rows fit: first takes the first one, choose asks the
 	// person. Default: first.
-	RoleMode string `json:"roles,omitempty"`
+	RoleMode string `json:"role_mode,omitempty"`
 	// Destinations are pages of Connect to land on; the first row that fits is taken. Default: the
 	// home page.
 	Destinations []ConnectDestination `json:"destinations,omitempty"`

@@ -16,8 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -61,6 +59,7 @@ type App struct {
 
 	ctx     caddy.Context
 	log     *zap.Logger
+	digest  string // of the configuration as written
 	portal  *url.URL
 	store   *shared
 	release func() error
@@ -70,9 +69,6 @@ type App struct {
 	factors []idp.Factor
 	gateway *idp.Gateway
 	observe *observer
-
-	served   sync.Once
-	handlers int // gatehouse_portal handlers of this configuration
 }
 
 // CaddyModule returns the Caddy module information.
@@ -83,6 +79,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision resolves secrets and builds the gateway. It opens no store and asks nobody.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log = ctx, ctx.Logger()
+	a.digest = a.fingerprint()
 	if a.Portal == nil {
 		return errors.New("the option portal is missing: portal https://HOST")
 	}
@@ -127,8 +124,7 @@ func (a *App) loadGuests(ctx caddy.Context) error {
 // acquireStore takes a reference of the store. The seal key is part of its identity, so that a
 // configuration with another key does not go on with the store that the old key opened.
 func (a *App) acquireStore(ctx caddy.Context) error {
-	raw := a.StoreRaw
-	if len(raw) == 0 {
+	if len(a.StoreRaw) == 0 {
 		a.StoreRaw = json.RawMessage(`{"engine":"sqlite"}`)
 	}
 	m, err := ctx.LoadModule(a, "StoreRaw")
@@ -188,12 +184,23 @@ func (a *App) Start() error {
 	return a.checkServed()
 }
 
+// recordTime bounds the audit line of the configuration.
+const recordTime = 10 * time.Second
+
 // startWait is how long Start waits for the store, so that what cannot work fails the load.
 const startWait = 20 * time.Second
 
-// ready says so once, and puts the configuration on record.
+// ready puts the configuration on record.
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
+	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
+	defer cancel()
+	if err := a.store.Append(ctx, e); err != nil {
+		a.log.Error("writing the audit line of the configuration", zap.Error(err))
+		return
+	}
+	a.observe.event(ctx, e)
 }
 
 // Stop does nothing: requests of this configuration are still under way.
@@ -205,11 +212,6 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	return a.release()
-}
-
-// defaultDatabase is where the embedded store is.
-func defaultDatabase() string {
-	return filepath.Join(caddy.AppDataDir(), appName, "gatehouse.db")
 }
 
 var (

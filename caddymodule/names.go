@@ -20,7 +20,9 @@ type mistake struct {
 }
 
 // Error says what is wrong and where in the configuration.
-func (m *mistake) Error() string { return strings.TrimSpace(strings.Join(m.within[:], " ")) + ": " + m.text }
+func (m *mistake) Error() string {
+	return strings.TrimSpace(strings.Join(m.within[:], " ")) + ": " + m.text
+}
 
 // at adds file and line of the first place in the segment that the mistake can mean.
 func (m *mistake) at(s caddyfile.Segment) error {

@@ -135,7 +135,7 @@ func parsePortalHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, er
 func globalApp(h httpcaddyfile.Helper) (*App, error) {
 	option, ok := h.Option(appName).(httpcaddyfile.App)
 	if !ok {
-		return nil, h.Errf("%s needs the global option gatehouse at the top of the Caddyfile", h.Val())
+		return nil, h.Errf("this needs the global option gatehouse at the top of the Caddyfile")
 	}
 	return decodeApp(option.Value)
 }
