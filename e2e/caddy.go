@@ -23,6 +23,9 @@ var caddyfiles embed.FS
 // binary is the Caddy under test; TestMain sets it.
 var binary string
 
+// UseBinary names the Caddy under test, for the TestMain of another package.
+func UseBinary(path string) { binary = path }
+
 // Caddy is the built binary with a configuration of its own, in a private directory.
 type Caddy struct {
 	t       testing.TB
@@ -139,6 +142,17 @@ func (c *Caddy) Portal(path string) string { return c.URL("sso.example.test", pa
 // RootCA is the file with the certificate of Caddy's own authority.
 func (c *Caddy) RootCA() string {
 	return filepath.Join(c.Dir, "data", "caddy", "pki", "authorities", "local", "root.crt")
+}
+
+// HTTP returns a plain client with a connection pool of its own, for those who need no cookies; see client.
+func (c *Caddy) HTTP(from string) *http.Client {
+	c.t.Helper()
+	hc, err := c.client(from)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(hc.CloseIdleConnections)
+	return hc
 }
 
 // client is a plain HTTP client that trusts Caddy's authority and finds every host on the loopback address from,

@@ -21,15 +21,18 @@ func (c *Caddy) Client() *Client { return c.ClientFrom("") }
 // ClientFrom makes a new browser at another address of the loopback interface.
 func (c *Caddy) ClientFrom(address string) *Client {
 	c.t.Helper()
-	hc, err := c.client(address)
+	return NewClient(c.t, c.HTTP(address))
+}
+
+// NewClient makes a browser out of a plain client, which gets a jar for its cookies.
+func NewClient(t testing.TB, hc *http.Client) *Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
 	if err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if hc.Jar, err = cookiejar.New(nil); err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(hc.CloseIdleConnections)
-	return &Client{t: c.t, http: hc}
+	hc.Jar = jar
+	return &Client{t: t, http: hc}
 }
 
 // Get opens an address as a person who typed it.
