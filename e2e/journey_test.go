@@ -37,7 +37,7 @@ func openHouseIn(t *testing.T, partition, region string) house {
 
 func (h house) console() string { return h.URL("console.third.test", "") }
 
-const accepted = "AWS would accept"
+const accepted = "AWS would accept this sign-in"
 
 // TestFirstVisit: an agent who was never here signs in, enrolls an authenticator app, says that the
 // device is their own and sees the tiles.
