@@ -316,8 +316,10 @@ func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !v.ownForm(r) {
-		return redirect(w, "/")
+	// A page that was open while the session got a new id holds an old form; signing out from it must
+	// work too. The worst that a forged form could do is to sign somebody out.
+	if v.session == nil || !v.ownForm(r) && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+		return redirect(w, "/logout")
 	}
 	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
 		return err
