@@ -57,18 +57,20 @@ type App struct {
 	// Applications are what people open, in the order of the tiles.
 	Applications []*ApplicationEntry `json:"applications,omitempty"`
 
-	ctx     caddy.Context
-	log     *zap.Logger
-	digest  string // of the configuration as written
-	portal  *url.URL
-	store   *shared
-	release func() error
-	issuer  *samlapp.Issuer
-	apps    map[string]idp.Application
-	sources []idp.Source
-	factors []idp.Factor
-	gateway *idp.Gateway
-	observe *observer
+	ctx       caddy.Context
+	log       *zap.Logger
+	digest    string // of the configuration as written
+	portal    *url.URL
+	engine    StoreModule
+	store     *shared
+	release   func() error
+	sealGiven bool
+	issuer    *samlapp.Issuer
+	apps      map[string]idp.Application
+	sources   []idp.Source
+	factors   []idp.Factor
+	gateway   *idp.Gateway
+	observe   *observer
 }
 
 // CaddyModule returns the Caddy module information.
@@ -143,6 +145,7 @@ func (a *App) acquireStore(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	a.engine, a.sealGiven = module, env.SealGiven
 	identity, construct, err := module.Store(env)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)

@@ -1,0 +1,203 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+func auditCommand() *cobra.Command {
+	cmd := jsonFlag(&cobra.Command{
+		Use:   "audit",
+		Short: "Prints who did what, when, and by which rule",
+		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339 or days (2006-01-02), --from
+inclusive and --to exclusive; --user takes a user's key or a name as it was typed. --json prints one
+object for each line.
+
+Works whether Caddy is running or not.`,
+		RunE: run(0, audit),
+	})
+	f := cmd.Flags()
+	f.String("from", "", "first moment or day")
+	f.String("to", "", "moment or day before which to end")
+	f.String("user", "", "user key or name")
+	f.String("app", "", "application")
+	f.String("ref", "", "reference number that the person was shown")
+	f.Bool("csv", false, "print CSV")
+	f.Bool("rule-text", false, "print the policy in force with each line")
+	return cmd
+}
+
+// auditLine is an event with the policy text that was asked for.
+type auditLine struct {
+	idp.Event
+	RuleText string `json:"rule_text,omitempty"`
+}
+
+func audit(cmd *cobra.Command, _ []string) error {
+	q, err := auditQuery(cmd)
+	if err != nil {
+		return err
+	}
+	asCSV, err := cmd.Flags().GetBool("csv")
+	if err != nil {
+		return err
+	}
+	withText, err := cmd.Flags().GetBool("rule-text")
+	if err != nil {
+		return err
+	}
+	if asCSV && wantsJSON(cmd) {
+		return errors.New("--csv and --json are two formats")
+	}
+	return withApp(cmd, func(ctx context.Context, l *loaded) error {
+		emit, flush := auditPrinter(cmd.OutOrStdout(), asCSV, wantsJSON(cmd), withText)
+		texts := map[string]string{}
+		var failed error
+		err := l.store.Events(ctx, q, func(e idp.Event) bool {
+			line := auditLine{Event: e}
+			if withText && e.Digest != "" {
+				if line.RuleText, failed = ruleText(ctx, l, texts, e.Digest); failed != nil {
+					return false
+				}
+			}
+			failed = emit(line)
+			return failed == nil
+		})
+		return errors.Join(err, failed, flush())
+	})
+}
+
+// ruleText reads each text once.
+func ruleText(ctx context.Context, l *loaded, texts map[string]string, digest string) (string, error) {
+	if t, ok := texts[digest]; ok {
+		return t, nil
+	}
+	t, err := l.store.RuleText(ctx, digest)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return "", err
+	}
+	texts[digest] = t
+	return t, nil
+}
+
+func auditQuery(cmd *cobra.Command) (q idp.EventQuery, err error) {
+	f := cmd.Flags()
+	for _, s := range []struct {
+		flag string
+		to   *string
+	}{{"user", &q.User}, {"app", &q.App}, {"ref", &q.Ref}} {
+		if *s.to, err = f.GetString(s.flag); err != nil {
+			return q, err
+		}
+	}
+	for _, s := range []struct {
+		flag string
+		to   *time.Time
+	}{{"from", &q.From}, {"to", &q.To}} {
+		text, err := f.GetString(s.flag)
+		if err != nil {
+			return q, err
+		}
+		if *s.to, err = parseMoment(text); err != nil {
+			return q, fmt.Errorf("--%s: %w", s.flag, err)
+		}
+	}
+	return q, nil
+}
+
+// parseMoment reads a moment, or a day of this machine's time zone. Nothing gives the zero time.
+func parseMoment(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	t, err := time.ParseInLocation(time.DateOnly, s, time.Local)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither 2006-01-02 nor 2006-01-02T15:04:05Z", s)
+	}
+	return t, nil
+}
+
+// auditColumns are the columns of CSV.
+var auditColumns = []string{
+	"time", "kind", "result", "reason", "ref", "user", "name", "source", "app", "factor", "client",
+	"policy", "rule", "digest", "role", "session_name", "name_id", "assertion_id", "destination", "detail",
+}
+
+func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLine) error, flush func() error) {
+	switch {
+	case asJSON:
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return func(l auditLine) error { return enc.Encode(l) }, func() error { return nil }
+	case asCSV:
+		c := csv.NewWriter(w)
+		columns := auditColumns
+		if withText {
+			columns = append(columns[:len(columns):len(columns)], "rule_text")
+		}
+		head := c.Write(columns)
+		return func(l auditLine) error {
+				row := auditRow(l.Event)
+				if withText {
+					row = append(row, inert(l.RuleText))
+				}
+				return errors.Join(head, c.Write(row))
+			}, func() error {
+				c.Flush()
+				return c.Error()
+			}
+	}
+	return func(l auditLine) error {
+		e := l.Event
+		_, err := fmt.Fprintf(w, "%s  %-8s %-8s", e.Time.Local().Format(time.RFC3339), e.Kind, e.Result)
+		for i, v := range auditRow(e) {
+			if i > 2 && v != "" && err == nil {
+				_, err = fmt.Fprintf(w, " %s=%q", auditColumns[i], v)
+			}
+		}
+		if err == nil {
+			_, err = fmt.Fprintln(w)
+		}
+		if withText && l.RuleText != "" && err == nil {
+			_, err = fmt.Fprintf(w, "    %s\n", l.RuleText)
+		}
+		return err
+	}, func() error { return nil }
+}
+
+func auditRow(e idp.Event) []string {
+	var launch idp.LaunchRecord
+	if e.Launch != nil {
+		launch = *e.Launch
+	}
+	row := []string{
+		e.Time.UTC().Format(time.RFC3339Nano), e.Kind, e.Result, e.Reason, e.Ref, e.User, e.Name, e.Source, e.App,
+		e.Factor, client(e), e.Policy, e.Rule, e.Digest, launch.Role, launch.SessionName, launch.NameID,
+		launch.AssertionID, launch.Destination, e.Detail,
+	}
+	for i := range row {
+		row[i] = inert(row[i])
+	}
+	return row
+}
+
+// inert keeps a spreadsheet from taking a cell for a formula: a name is what anybody typed into the
+// sign-in form (OWASP, "CSV Injection").
+func inert(s string) string {
+	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '-' || s[0] == '@' || s[0] == '\t' || s[0] == '\r') {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,45 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+func userCommand() *cobra.Command {
+	users := &cobra.Command{Use: "user", Short: "Helps one person"}
+	users.AddCommand(jsonFlag(&cobra.Command{
+		Use:   "invite NAME",
+		Short: "Makes a code for setting up a first factor",
+		Long: `Makes a code with which the person of that name may set up a first factor where the policy asks for
+one (enroll_first with_code). It is good once, for 24 hours. Give it to the person whom you know to be
+that person, by another way than the one the password took.
+
+Works whether Caddy is running or not; the person's source must answer.`,
+		RunE: run(1, func(cmd *cobra.Command, args []string) error {
+			return withApp(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0]) })
+		}),
+	}))
+	return users
+}
+
+func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
+	code, u, expires, err := l.gateway.Invite(ctx, name)
+	switch {
+	case errors.Is(err, idp.ErrNoUser), errors.Is(err, idp.ErrAmbiguous):
+		return &refusal{fmt.Errorf("%s: %w", name, err)}
+	case err != nil:
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if wantsJSON(cmd) {
+		return printJSON(out, map[string]string{"user": u.Key(), "code": code, "expires": expires.Format(time.RFC3339)})
+	}
+	_, err = fmt.Fprintf(out, "%s (%s): %s\ngood once, until %s\n", u.Label(), u.Key(), code, expires.Local().Format(time.DateTime))
+	return err
+}
