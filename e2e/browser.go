@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func (b *Browser) Close() { b.end() }
 func (b *Browser) listen() {
 	err := chromedp.Listen(b.ctx, func(ev any) {
 		e, ok := ev.(*network.EventRequestWillBeSent)
-		if !ok || e.Request.Method != "POST" {
+		if !ok || e.Request.Method != http.MethodPost {
 			return
 		}
 		var fields strings.Builder

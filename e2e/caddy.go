@@ -8,6 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -50,9 +51,7 @@ func NewCaddy(t testing.TB, name string, values map[string]any) *Caddy {
 // Configure writes the configuration, for Start or Reload to take up.
 func (c *Caddy) Configure(name string, values map[string]any) {
 	c.t.Helper()
-	for k, v := range values {
-		c.values[k] = v
-	}
+	maps.Copy(c.values, values)
 	c.values["Dir"], c.values["Port"] = c.Dir, c.Port
 	tmpl, err := template.New("").Option("missingkey=error").ParseFS(caddyfiles, "testdata/"+name+".Caddyfile")
 	if err != nil {
@@ -154,6 +153,9 @@ func (c *Caddy) HTTP(from string) *http.Client {
 	c.t.Cleanup(hc.CloseIdleConnections)
 	return hc
 }
+
+// Trusting is HTTP for those who ask before Caddy has made its authority.
+func (c *Caddy) Trusting(from string) (*http.Client, error) { return c.client(from) }
 
 // client is a plain HTTP client that trusts Caddy's authority and finds every host on the loopback address from,
 // or on any when from is empty.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -57,11 +58,8 @@ func (c *Client) Submit(p *Page, f Form, fill url.Values) *Page {
 		c.t.Fatal(err)
 	}
 	fields := url.Values{}
-	for _, from := range []url.Values{f.Fields, fill} {
-		for k, v := range from {
-			fields[k] = v
-		}
-	}
+	maps.Copy(fields, f.Fields)
+	maps.Copy(fields, fill)
 	req, err := http.NewRequest(http.MethodPost, to.String(), strings.NewReader(fields.Encode()))
 	if err != nil {
 		c.t.Fatal(err)
