@@ -30,7 +30,12 @@ func FuzzUnmarshalCaddyfile(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		v, err := parseGlobalOption(caddyfile.NewTestDispenser(text), nil)
+		// Not NewTestDispenser: it ends the process where Caddy's lexer refuses the text.
+		tokens, err := caddyfile.Tokenize([]byte(text), "Caddyfile")
+		if err != nil {
+			return
+		}
+		v, err := parseGlobalOption(caddyfile.NewDispenser(tokens), nil)
 		if err != nil {
 			return
 		}
