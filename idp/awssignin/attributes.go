@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/beevik/etree"
 )
@@ -111,9 +113,29 @@ func checkRolePairs(r *reading, o *outcome) {
 
 var (
 	accountForm  = regexp.MustCompile(`^\d{12}$`)
-	roleForm     = regexp.MustCompile(`^(?:[!-.0-~][!-~]{0,510}/)?[\w+=,.@-]{1,64}$`)
+	roleForm     = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 	providerForm = regexp.MustCompile(`^[\w._-]{1,128}$`)
 )
+
+// isRole reports whether name is the name of a role, with its path if it has one. Like tagText it counts by
+// hand: a regular expression with a count in the hundreds takes megabytes and milliseconds to compile,
+// at every start of Caddy.
+func isRole(name string) bool {
+	path, last := "", name
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		path, last = name[:i+1], name[i+1:]
+	}
+	visible := func(r rune) bool { return r >= '!' && r <= '~' }
+	if path != "" && (len(path) < 2 || len(path) > 512 || path[0] == '/' || !all(path, visible)) {
+		return false
+	}
+	return roleForm.MatchString(last)
+}
+
+// all reports whether every character of s is of the kind.
+func all(s string, kind func(rune) bool) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !kind(r) }) < 0
+}
 
 func checkRoleNames(r *reading, o *outcome) {
 	for _, v := range r.values(attrRole) {
@@ -121,7 +143,7 @@ func checkRoleNames(r *reading, o *outcome) {
 		if !accountForm.MatchString(p.account) {
 			o.fail("account %s is not twelve digits", quote(p.account))
 		}
-		if !roleForm.MatchString(p.role) {
+		if !isRole(p.role) {
 			o.fail("%s is not the name of a role", quote(p.role))
 		}
 		if !providerForm.MatchString(p.provider) {
@@ -189,10 +211,12 @@ func checkSourceIdentity(r *reading, o *outcome) {
 // sessionNameBytes is the alphabet of RoleSessionName and SourceIdentity.
 const sessionNameBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
 
-var (
-	tagKeyForm   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValueForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
-)
+// tagText reports whether s is what AWS takes for a tag, with at most so many characters.
+func tagText(s string, most int) bool {
+	return utf8.RuneCountInString(s) <= most && all(s, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.Z, unicode.N) || strings.ContainsRune("_.:/=+-@", r)
+	})
+}
 
 func checkTags(r *reading, o *outcome) {
 	var keys []string
@@ -204,7 +228,7 @@ func checkTags(r *reading, o *outcome) {
 		}
 		keys = append(keys, key)
 		switch {
-		case !tagKeyForm.MatchString(key):
+		case key == "" || !tagText(key, 128):
 			o.fail("tag key %s is not 1 to 128 letters, digits, spaces or _.:/=+-@", quote(key))
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			o.fail("tag key %s is reserved", quote(key))
@@ -212,7 +236,7 @@ func checkTags(r *reading, o *outcome) {
 			o.fail("tag key %s is there twice, case aside", quote(key))
 		case len(a.values) != 1:
 			o.fail("tag %s has %d values", quote(key), len(a.values))
-		case !tagValueForm.MatchString(a.values[0]):
+		case !tagText(a.values[0], 256):
 			o.fail("tag %s has a value that AWS does not take", quote(key))
 		}
 		folded[strings.ToLower(key)] = true
