@@ -48,7 +48,7 @@ func (g *Gateway) goTo(w http.ResponseWriter, r *http.Request, v *visitor, f *fl
 		return g.setOut(w, r, v, f)
 	}
 	v.flow = f
-	d, _, err := g.decide(r, v)
+	d, err := g.decideLaunch(r, v)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (g *Gateway) launchFlow(w http.ResponseWriter, r *http.Request, a *applicat
 	if v.session == nil || v.flow.User == "" || v.flow.App != a.tile.Name {
 		return g.next(w, r, v)
 	}
-	d, _, err := g.decide(r, v)
+	d, err := g.decideLaunch(r, v)
 	if err != nil {
 		return err
 	}

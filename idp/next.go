@@ -47,6 +47,17 @@ func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error)
 	return g.policyOf(v.flow.App).Decide(g.visit(r, v, own, v.flow.App)), own, nil
 }
 
+// decideLaunch is decide for those who need no device. What was passed on the device can only add to
+// what was passed in the session (see [Policy.Decide]), so its row is read where that is not enough.
+func (g *Gateway) decideLaunch(r *http.Request, v *visitor) (Decision, error) {
+	d := g.policyOf(v.flow.App).Decide(g.visit(r, v, nil, v.flow.App))
+	if d.Verdict == Allow {
+		return d, nil
+	}
+	d, _, err := g.decide(r, v)
+	return d, err
+}
+
 // visit gathers what a policy may look at.
 func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) Visit {
 	visit := Visit{Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, Client: g.client(r)}
