@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/storetest"
 )
 
 var adminNow = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
@@ -14,7 +15,7 @@ var adminNow = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 func adminGateway(t *testing.T, change func(*idp.Config)) (*idp.Gateway, idp.Store) {
 	t.Helper()
 	now := func() time.Time { return adminNow }
-	s := newStore(t, now)
+	s := storetest.NewMemory(now)
 	c := baseConfig(t, s, now)
 	if change != nil {
 		change(&c)

@@ -40,12 +40,11 @@ type Gateway struct {
 	now      func() time.Time
 	rand     io.Reader
 
-	pages   *web.Pages
-	logo    string
-	mux     *http.ServeMux
-	cross   *http.CrossOriginProtection
-	handler http.Handler
-	told    *ruleTexts
+	pages *web.Pages
+	logo  string
+	mux   *http.ServeMux
+	cross *http.CrossOriginProtection
+	told  *ruleTexts
 }
 
 // application is an AppConfig with what New worked out.

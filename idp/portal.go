@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -82,11 +83,9 @@ func (g *Gateway) allowed(s *FactorsSection) []string {
 func initials(label string) string {
 	var out []rune
 	for word := range strings.FieldsSeq(label) {
-		for _, c := range word {
-			if unicode.IsLetter(c) || unicode.IsDigit(c) {
-				out = append(out, unicode.ToUpper(c))
-			}
-			break
+		c, _ := utf8.DecodeRuneInString(word)
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			out = append(out, unicode.ToUpper(c))
 		}
 		if len(out) == 2 {
 			break

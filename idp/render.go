@@ -32,7 +32,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	var told *auditedError
-	ref := ""
+	var ref string
 	if errors.As(err, &told) {
 		ref = told.ref
 	} else {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 	"github.com/gatehouse-sso/gatehouse/idp/local"
-	"github.com/gatehouse-sso/gatehouse/idp/store"
+	"github.com/gatehouse-sso/gatehouse/idp/storetest"
 	"github.com/gatehouse-sso/gatehouse/idp/totp"
 )
 
@@ -65,32 +65,6 @@ type link struct{ name, url string }
 func (l link) Tile() idp.Tile { return idp.Tile{Name: l.name, Label: l.name} }
 
 func (l link) URL() string { return l.url }
-
-// newStore opens a store of its own for a test.
-func newStore(t testing.TB, now func() time.Time) *store.Store {
-	t.Helper()
-	return newStoreIn(t, t.TempDir(), now)
-}
-
-func newStoreIn(t testing.TB, dir string, now func() time.Time) *store.Store {
-	t.Helper()
-	s, err := store.New(store.Config{
-		Path: dir + "/gatehouse.db", Now: now,
-		SealKey: func(context.Context) ([]byte, error) { return make([]byte, 32), nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Open(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
 
 // baseConfig is the configuration of the tests: the headline's policies and a user in each state.
 func baseConfig(t testing.TB, s idp.Store, now func() time.Time) idp.Config {
@@ -146,7 +120,7 @@ var otherClient = netip.MustParseAddr("192.0.2.77")
 func newVenue(t testing.TB, _ *testscript.Env) *venue {
 	t.Helper()
 	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	return venueOf(t, newStore(t, c.Now), c)
+	return venueOf(t, storetest.NewMemory(c.Now), c)
 }
 
 func venueOf(t testing.TB, s idp.Store, c *clock) *venue {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/storetest"
 )
 
 // countingSource is a directory that remembers what it was asked.
@@ -76,7 +77,7 @@ func (c *countingSource) Limit(context.Context) (int, time.Duration, error) {
 func withSources(t *testing.T, sources ...idp.Source) *venue {
 	t.Helper()
 	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	s := newStore(t, c.Now)
+	s := storetest.NewMemory(c.Now)
 	cfg := baseConfig(t, s, c.Now)
 	cfg.Sources = sources
 	cfg.Policies = cfg.Policies[:2]
@@ -260,7 +261,7 @@ func TestFiveHundredRightSignInsAreServed(t *testing.T) {
 // canaries are what must never be in a log.
 func TestC65NoSecretIsLogged(t *testing.T) {
 	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	s := newStore(t, c.Now)
+	s := storetest.NewMemory(c.Now)
 	cfg := baseConfig(t, s, c.Now)
 	var log safeBuilder
 	cfg.Log = debugLog(&log)
