@@ -60,7 +60,7 @@ func gather(b *testing.B, n int) crowd {
 	b.Helper()
 	needs(b, "GATEHOUSE_CADDY")
 	who := &e2e.Person{Name: "somebody", Password: "correct horse battery"}
-	c := crowd{Caddy: e2e.NewCaddy(b, "bench", map[string]any{"Users": []e2e.LocalUser{e2e.NewLocalUser(b, who, "Agents")}})}
+	c := crowd{Caddy: e2e.NewCaddy(b, "bench", map[string]any{"Users": []e2e.LocalUser{e2e.NewLocalUser(b, who, "Agents", "Supervisors")}})}
 	c.Start()
 	c.Stop()
 	s := c.Database()

@@ -102,11 +102,14 @@ type inside struct{ http.Handler }
 
 // RoundTrip serves the request.
 func (i inside) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	if r.Body == nil {
-		r.Body = http.NoBody
+	w, in := httptest.NewRecorder(), r.Clone(r.Context())
+	if in.Body == nil {
+		in.Body = http.NoBody
 	}
-	i.ServeHTTP(w, r)
+	if in.Host == "" {
+		in.Host = in.URL.Host
+	}
+	i.ServeHTTP(w, in)
 	res := w.Result()
 	res.Request = r
 	return res, nil
