@@ -14,7 +14,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/store"
 )
 
 func init() {
@@ -32,11 +32,29 @@ to tell (a finding, a refusal), and with 2 when they could not run.`,
 
 // addCommands hangs the commands under caddy gatehouse.
 func addCommands(root *cobra.Command) {
+	root.Example = "  caddy gatehouse check --config /etc/caddy/Caddyfile"
 	root.PersistentFlags().StringP("config", "c", "", "configuration file (default: ./Caddyfile, where there is one)")
 	root.PersistentFlags().StringP("adapter", "a", "", "adapter of the configuration file (default: by its name)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, couldNotRun, err) })
-	root.AddCommand(checkCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(),
+	hold(root, checkCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(),
 		keysCommand(), backupCommand(), restoreCommand())
+}
+
+// hold makes cmd a command that only holds others. Without this a misspelt command would be a page of
+// help and exit code 0, which a script takes for success.
+func hold(cmd *cobra.Command, list ...*cobra.Command) {
+	cmd.AddCommand(list...)
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		names := make([]string, len(list))
+		for i, c := range list {
+			names[i] = c.Name()
+		}
+		return exit(cmd, couldNotRun, fmt.Errorf("%s has no command %q; there are: %s", cmd.CommandPath(), args[0], listed(names)))
+	}
 }
 
 // Exit codes of the commands.
@@ -51,9 +69,14 @@ var errFinding = errors.New("there are findings")
 // run makes the RunE of a command that takes so many arguments. An error is exit code 2, unless it
 // wraps errFinding or a *refusal.
 func run(args int, f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return runBetween(args, args, f)
+}
+
+// runBetween is run for a command whose arguments may be left out or repeated.
+func runBetween(least, most int, f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, given []string) error {
 		cmd.SilenceUsage = true
-		if len(given) != args {
+		if len(given) < least || len(given) > most {
 			return exit(cmd, couldNotRun, fmt.Errorf("usage: %s", cmd.UseLine()))
 		}
 		err := f(cmd, given)
@@ -71,9 +94,24 @@ func run(args int, f func(cmd *cobra.Command, args []string) error) func(*cobra.
 	}
 }
 
+// exit prints the error and ends with the code. Caddy's own wrapper is the only way to a code above 1;
+// the error goes around it, because its text would come out as a line of the log.
 func exit(cmd *cobra.Command, code int, err error) error {
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, err })(cmd, nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.PrintErrln("Error:", err)
+	if code == finding {
+		return err
+	}
+	coded := caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
+	return &failure{cause: err, coded: coded}
 }
+
+// failure is an error with the exit code that Caddy looks for.
+type failure struct{ cause, coded error }
+
+func (f *failure) Error() string { return f.cause.Error() }
+
+func (f *failure) Unwrap() []error { return []error{f.coded, f.cause} }
 
 // refusal is a step that would be wrong now; the command itself ran.
 type refusal struct{ err error }
@@ -101,8 +139,26 @@ type loaded struct {
 	raw  []byte // JSON of the whole configuration
 }
 
+// quiet keeps Caddy's own messages out of what a command prints; errors are returned.
+func quiet() *caddy.Logging {
+	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}}}}
+}
+
+// sorted writes JSON with its keys in order, as Caddy does with what it loads: the fingerprint of a
+// configuration is that of its bytes.
+func sorted(raw []byte) ([]byte, error) {
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
 // loadApp reads the configuration and provisions the app alone: no server, no log file, no certificate.
 func loadApp(cmd *cobra.Command) (*loaded, error) {
+	if _, err := caddy.ProvisionContext(&caddy.Config{Logging: quiet()}); err != nil {
+		return nil, fmt.Errorf("quieting the log: %w", err)
+	}
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {
 		return nil, err
@@ -116,7 +172,10 @@ func loadApp(cmd *cobra.Command) (*loaded, error) {
 		return nil, err
 	}
 	if len(raw) == 0 {
-		return nil, errors.New("no configuration: name it by --config")
+		return nil, errors.New("there is no configuration: name it by --config FILE, or run the command beside a Caddyfile")
+	}
+	if raw, err = sorted(raw); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", used, err)
 	}
 	var whole caddy.Config
 	if err := json.Unmarshal(raw, &whole); err != nil {
@@ -126,7 +185,7 @@ func loadApp(cmd *cobra.Command) (*loaded, error) {
 		return nil, fmt.Errorf("%s has no gatehouse option", used)
 	}
 	ctx, err := caddy.ProvisionContext(&caddy.Config{
-		StorageRaw: whole.StorageRaw, AppsRaw: caddy.ModuleMap{appName: whole.AppsRaw[appName]},
+		Logging: quiet(), StorageRaw: whole.StorageRaw, AppsRaw: caddy.ModuleMap{appName: whole.AppsRaw[appName]},
 	})
 	if err != nil {
 		return nil, err
@@ -155,18 +214,40 @@ func openApp(cmd *cobra.Command) (*loaded, error) {
 }
 
 func (l *loaded) openExisting(cmd *cobra.Command) error {
+	ctx, cancel := deadline(cmd)
+	defer cancel()
 	if f, ok := l.engine.(interface{ file() (string, error) }); ok {
 		path, err := f.file()
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%w (%s)", errNoStore, path)
+		switch _, err := os.Stat(path); {
+		case errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("%w (%s): start Caddy once, or run this as the user that Caddy runs as, with the same HOME and XDG_DATA_HOME", errNoStore, path)
+		case err != nil:
+			return err
+		}
+		if err := mayMigrate(ctx, path); err != nil {
+			return err
 		}
 	}
-	ctx, cancel := deadline(cmd)
-	defer cancel()
-	return l.store.open(ctx)
+	if err := l.store.open(ctx); err != nil {
+		return fmt.Errorf("opening the store: %w", err)
+	}
+	return nil
+}
+
+// mayMigrate refuses to change the schema under a Caddy of an older binary.
+func mayMigrate(ctx context.Context, path string) error {
+	have, newest, err := store.Schema(ctx, path)
+	if err != nil || have >= newest {
+		return err
+	}
+	used, err := store.InUse(ctx, path)
+	if err == nil && used {
+		err = fmt.Errorf("the Caddy that has %s open is of an older binary (schema %d, this one %d): restart it first", path, have, newest)
+	}
+	return err
 }
 
 // withApp runs f with an open store.
@@ -181,15 +262,23 @@ func withApp(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 }
 
 // record writes an audit line about what an admin did here.
-func (l *loaded) record(ctx context.Context, kind, detail string) error {
-	e := idp.Event{Time: time.Now(), Kind: kind, Result: idp.Success, Detail: detail}
-	if u, err := user.Current(); err == nil {
-		e.Name = u.Username
-	}
-	if err := l.store.Append(ctx, e); err != nil {
-		return fmt.Errorf("done, but the audit line could not be written: %w", err)
+func (l *loaded) record(ctx context.Context, kind, reason, detail string) error {
+	if err := l.gateway.Note(ctx, kind, reason, detail+", "+operator()); err != nil {
+		return fmt.Errorf("done, but %w", err)
 	}
 	return nil
+}
+
+// operator says who runs the command. It is no name of the audit log: those are of people who sign in.
+func operator() string {
+	name := "an unknown user"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" {
+		name += " for " + by + " (sudo)"
+	}
+	return "by command as " + name
 }
 
 // printJSON writes v for programs.

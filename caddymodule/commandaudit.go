@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -18,16 +20,21 @@ func auditCommand() *cobra.Command {
 	cmd := jsonFlag(&cobra.Command{
 		Use:   "audit",
 		Short: "Prints who did what, when, and by which rule",
-		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339 or days (2006-01-02), --from
-inclusive and --to exclusive; --user takes a user's key or a name as it was typed. --json prints one
-object for each line.
+		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339, days (2006-01-02) or ages (24h,
+7d), --from inclusive and --to exclusive; --user takes a user's key or a name as it was typed. --json
+prints one object for each line. In CSV, a cell that a spreadsheet would take for a formula begins with
+an apostrophe. --rule-text adds the policy text that the digest of a line stands for.
 
-Works whether Caddy is running or not.`,
+Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
+log gatehouse.audit.`,
+		Example: `  caddy gatehouse audit --from 24h --user alice@example.com
+  caddy gatehouse audit --ref 7K3M-9QXT --rule-text
+  caddy gatehouse audit --from 2026-11-01 --to 2026-12-01 --csv`,
 		RunE: run(0, audit),
 	})
 	f := cmd.Flags()
-	f.String("from", "", "first moment or day")
-	f.String("to", "", "moment or day before which to end")
+	f.String("from", "", "first moment, day or age")
+	f.String("to", "", "moment, day or age before which to end")
 	f.String("user", "", "user key or name")
 	f.String("app", "", "application")
 	f.String("ref", "", "reference number that the person was shown")
@@ -99,6 +106,7 @@ func auditQuery(cmd *cobra.Command) (q idp.EventQuery, err error) {
 			return q, err
 		}
 	}
+	q.Ref = strings.ToUpper(q.Ref) // read out over the telephone
 	for _, s := range []struct {
 		flag string
 		to   *time.Time
@@ -107,26 +115,28 @@ func auditQuery(cmd *cobra.Command) (q idp.EventQuery, err error) {
 		if err != nil {
 			return q, err
 		}
-		if *s.to, err = parseMoment(text); err != nil {
+		if *s.to, err = parseMoment(text, time.Now()); err != nil {
 			return q, fmt.Errorf("--%s: %w", s.flag, err)
 		}
 	}
 	return q, nil
 }
 
-// parseMoment reads a moment, or a day of this machine's time zone. Nothing gives the zero time.
-func parseMoment(s string) (time.Time, error) {
+// parseMoment reads a moment, a day of this machine's time zone, or an age. Nothing gives the zero time.
+func parseMoment(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil
 	}
-	t, err := time.ParseInLocation(time.DateOnly, s, time.Local)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither 2006-01-02 nor 2006-01-02T15:04:05Z", s)
+	if t, err := time.ParseInLocation(time.DateOnly, s, time.Local); err == nil {
+		return t, nil
 	}
-	return t, nil
+	if age, err := caddy.ParseDuration(s); err == nil && age >= 0 {
+		return now.Add(-age), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: write 2006-01-02T15:04:05Z, 2006-01-02, or an age like 24h or 7d", s)
 }
 
 // auditColumns are the columns of CSV.
@@ -171,7 +181,9 @@ func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLin
 			_, err = fmt.Fprintln(w)
 		}
 		if withText && l.RuleText != "" && err == nil {
-			_, err = fmt.Fprintf(w, "    %s\n", l.RuleText)
+			for line := range strings.Lines(l.RuleText) {
+				fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
+			}
 		}
 		return err
 	}, func() error { return nil }

@@ -2,203 +2,148 @@ package caddymodule
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/awssignin"
 )
 
 func checkCommand() *cobra.Command {
-	return jsonFlag(&cobra.Command{
+	cmd := jsonFlag(&cobra.Command{
 		Use:   "check",
 		Short: "Finds the fault before people do",
-		Long: `Finds the fault before people do: the configuration, sources, factors, applications by the rules of
-AWS, the signing keys, whether a site serves the portal, and whether secret files have changed since
-the configuration was loaded (then: caddy reload --force).
+		Long: `Finds the fault before people do. It looks at
 
-Works whether Caddy is running or not. Exits with 1 when a finding is an error.`,
+  - sources, factors and applications, these by the rules of AWS (the ids in brackets),
+  - groups that their source does not know, policies that nothing uses, applications that nobody may open,
+  - the signing keys and their ends, and the metadata as IAM would at upload,
+  - the clock against the audit log,
+  - whether this file is what was loaded last, and secret files that are newer (then: caddy reload --force),
+  - whether a site of this file serves the portal, and whether a client can choose the address that policies see.
+
+Works whether Caddy is running or not. Exits with 1 when a finding is an error; with --strict also when one
+is a warning.`,
+		Example: `  caddy gatehouse check --config /etc/caddy/Caddyfile
+  caddy gatehouse check --json | jq '.[] | select(.level != "ok")'`,
 		RunE: run(0, check),
 	})
+	cmd.Flags().Bool("strict", false, "let warnings count as errors")
+	return cmd
 }
 
 // check prints what it looked at and what it found.
-func check(cmd *cobra.Command, _ []string) error {
+func check(cmd *cobra.Command, _ []string) (err error) {
+	strict, err := cmd.Flags().GetBool("strict")
+	if err != nil {
+		return err
+	}
 	l, err := loadApp(cmd)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, l.Cleanup()) }()
 	ctx, cancel := deadline(cmd)
 	defer cancel()
 	var found []idp.Finding
-	switch err := l.openExisting(cmd); {
-	case errors.Is(err, errNoStore):
-		found = append(found, idp.Finding{Level: "warning", Where: "store", What: err.Error(), Cure: "start Caddy, then check again: keys and what needs them were left out"})
-	case err != nil:
-		found = append(found, idp.Finding{Level: "error", Where: "store", What: err.Error()})
-	default:
-		found = append(found, l.checkKeys()...)
-		found = append(found, l.checkSince(ctx)...)
+	opened := l.openExisting(cmd)
+	if errors.Is(opened, errNoStore) {
+		found = append(found, idp.Finding{Level: idp.LevelWarning, Where: "store", What: opened.Error(), Cure: "then check again: keys and what needs them were left out"})
+	} else if opened != nil {
+		found = append(found, idp.Finding{Level: idp.LevelError, Where: "store", What: opened.Error()})
 	}
-	found = append(found, l.checkParts(ctx)...)
-	found = append(found, l.checkSite())
-	if err := l.Cleanup(); err != nil {
-		return err
-	}
-	return printFindings(cmd, found)
-}
-
-// checkParts asks sources, factors and applications.
-func (l *loaded) checkParts(ctx context.Context) (found []idp.Finding) {
-	ask := func(v any) {
-		if c, ok := v.(idp.Checker); ok {
-			found = append(found, c.Check(ctx)...)
+	for _, f := range l.gateway.Check(ctx) {
+		if opened == nil || f.Rule != "S3" { // which is about the key that signs
+			found = append(found, f)
 		}
 	}
-	for _, s := range l.sources {
-		ask(s)
+	found = append(found, l.checkGroups(ctx)...)
+	if opened == nil {
+		found = append(found, l.gateway.CheckStore(ctx)...)
+		found = append(found, l.checkMetadata()...)
+		found = append(found, l.checkLoaded(ctx)...)
 	}
-	for _, f := range l.factors {
-		ask(f)
-	}
-	for _, e := range l.Applications {
-		ask(l.apps[e.Name])
-	}
-	return found
+	found = append(found, l.checkSite(), l.checkProxies())
+	return printFindings(cmd, found, strict)
 }
 
-// checkKeys looks at the signing keys and at the metadata that service providers are given.
-func (l *loaded) checkKeys() []idp.Finding {
-	keys, err := l.store.SAMLKeys()
-	if err != nil {
-		return []idp.Finding{{Level: "error", Where: "keys", What: err.Error()}}
-	}
-	found := []idp.Finding{{Level: "ok", Where: "keys", What: fmt.Sprintf("%d keys are published, %s signs", len(keys), keys[0].ID)}}
-	if len(keys) < 2 {
-		found = append(found, idp.Finding{Level: "warning", Where: "keys", What: "there is no next key in the metadata", Cure: "restart Caddy, which makes one; then give the metadata out again"})
-	}
+// checkMetadata holds the metadata that service providers are given against what IAM takes.
+func (l *loaded) checkMetadata() []idp.Finding {
+	const where = "metadata"
 	doc, err := l.metadata()
 	if err != nil {
-		return append(found, idp.Finding{Level: "error", Where: "metadata", What: err.Error()})
+		return []idp.Finding{{Level: idp.LevelError, Where: where, What: err.Error()}}
 	}
-	return append(found, idp.Finding{Level: "ok", Where: "metadata", Rule: "M1", What: fmt.Sprintf("%d characters at %s", len(doc), l.entityID())})
-}
-
-var fileRef = regexp.MustCompile(`\{file\.([^{}]+)\}`)
-
-// checkSince finds what changed behind Caddy's back: it loads an unchanged configuration no second
-// time, so that a rotated secret is not seen until a reload is forced.
-func (l *loaded) checkSince(ctx context.Context) (found []idp.Finding) {
-	var last time.Time
-	var newest time.Time
-	err := l.store.Events(ctx, idp.EventQuery{From: time.Now().Add(-90 * 24 * time.Hour)}, func(e idp.Event) bool {
-		if e.Kind == idp.EventConfig {
-			last = e.Time
+	var found []idp.Finding
+	for _, f := range awssignin.CheckMetadata(doc, time.Now()) {
+		level := idp.LevelError
+		if f.Level == awssignin.Warn {
+			level = idp.LevelWarning
 		}
-		newest = e.Time
-		return true
-	})
-	if err != nil {
-		return []idp.Finding{{Level: "error", Where: "audit", What: err.Error()}}
+		found = append(found, idp.Finding{Level: level, Where: where, Rule: f.Rule, What: f.Seen, Cure: f.Cure})
 	}
-	if ahead := time.Until(newest); ahead > time.Minute {
-		found = append(found, idp.Finding{Level: "error", Where: "clock", What: fmt.Sprintf("the newest audit line is %s in the future", ahead.Round(time.Second)), Cure: "set the clock by NTP: SAML responses are good for five minutes"})
-	}
-	if last.IsZero() {
-		return found
-	}
-	seen := map[string]bool{}
-	for _, m := range fileRef.FindAllSubmatch(l.raw, -1) {
-		file := string(m[1])
-		info, err := os.Stat(file)
-		if err != nil || seen[file] || !info.ModTime().After(last) {
-			continue
-		}
-		seen[file] = true
-		found = append(found, idp.Finding{Level: "warning", Where: "secrets", What: file + " has changed since the configuration was loaded", Cure: "caddy reload --force"})
+	if len(found) == 0 {
+		found = append(found, idp.Finding{Level: idp.LevelOK, Where: where, Rule: "M1", What: fmt.Sprintf("IAM takes the %d characters at %s", len(doc), l.entityID())})
 	}
 	return found
 }
 
-// routeJSON is as much of Caddy's routes as it takes to find a handler and its hosts.
-type routeJSON struct {
-	Match []struct {
-		Host []string `json:"host"`
-	} `json:"match"`
-	Handle []struct {
-		Handler string      `json:"handler"`
-		Routes  []routeJSON `json:"routes"`
-	} `json:"handle"`
-}
-
-// checkSite looks for a site of the portal's host that has gatehouse_portal.
-func (l *loaded) checkSite() idp.Finding {
-	var cfg struct {
-		Apps struct {
-			HTTP struct {
-				Servers map[string]struct {
-					Routes []routeJSON `json:"routes"`
-				} `json:"servers"`
-			} `json:"http"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(l.raw, &cfg); err != nil {
-		return idp.Finding{Level: "error", Where: "portal", What: err.Error()}
-	}
-	host := l.portal.Hostname()
-	for _, s := range cfg.Apps.HTTP.Servers {
-		if servesPortal(s.Routes, host) {
-			return idp.Finding{Level: "ok", Where: "portal", What: "a site serves " + l.Portal.URL}
+// checkGroups asks the sources that can tell for every group that the configuration names.
+func (l *loaded) checkGroups(ctx context.Context) (found []idp.Finding) {
+	n := l.names()
+	for _, ref := range l.groupsNamed() {
+		g, err := n.group(ref)
+		if err != nil {
+			continue // crossCheck has refused it
 		}
-	}
-	return idp.Finding{Level: "error", Where: "portal", What: "no site of this file serves " + host + " by gatehouse_portal", Cure: host + " { gatehouse_portal }"}
-}
-
-func servesPortal(routes []routeJSON, host string) bool {
-	for _, r := range routes {
-		hit := len(r.Match) == 0
-		for _, m := range r.Match {
-			hit = hit || len(m.Host) == 0
-			for _, h := range m.Host {
-				hit = hit || hostMatches(h, host)
+		for _, s := range l.sources {
+			finder, ok := s.(idp.GroupFinder)
+			if !ok || s.Name() != g.Source {
+				continue
 			}
-		}
-		if !hit {
-			continue
-		}
-		for _, h := range r.Handle {
-			if h.Handler == "gatehouse_portal" || servesPortal(h.Routes, host) {
-				return true
+			if err := finder.FindGroup(ctx, g.Name); err != nil {
+				found = append(found, groupFinding(g, err))
 			}
 		}
 	}
-	return false
+	return found
 }
 
-// hostMatches knows the wildcard of one label, as in *.example.com.
-func hostMatches(pattern, host string) bool {
-	if h, _, err := net.SplitHostPort(pattern); err == nil {
-		pattern = h
+func groupFinding(g idp.GroupRef, err error) idp.Finding {
+	f := idp.Finding{Level: idp.LevelError, Where: "group " + g.String()}
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		f.What, f.Cure = "the source knows no such group", "write its name as the directory has it: CN, sAMAccountName or DN"
+	case errors.Is(err, idp.ErrAmbiguous):
+		f.What, f.Cure = "the name fits more than one group, so that it fits none", "write the group's DN"
+	default:
+		f.Level, f.What = idp.LevelWarning, "the source could not answer: "+err.Error()
 	}
-	if rest, ok := strings.CutPrefix(pattern, "*."); ok {
-		_, parent, found := strings.Cut(host, ".")
-		return found && strings.EqualFold(rest, parent)
-	}
-	return strings.EqualFold(pattern, host)
+	return f
 }
 
-func printFindings(cmd *cobra.Command, found []idp.Finding) error {
+// groupsNamed returns every group of the configuration once, as written.
+func (l *loaded) groupsNamed() []string {
+	var refs []string
+	for _, p := range l.Policies {
+		refs = append(refs, p.Groups...)
+	}
+	for _, e := range l.Applications {
+		refs = append(refs, e.groupRefs()...)
+	}
+	slices.Sort(refs)
+	return slices.Compact(refs)
+}
+
+func printFindings(cmd *cobra.Command, found []idp.Finding, strict bool) error {
 	failed := false
 	for _, f := range found {
-		failed = failed || f.Level == "error"
+		failed = failed || f.Level == idp.LevelError || strict && f.Level == idp.LevelWarning
 	}
 	out := cmd.OutOrStdout()
 	if wantsJSON(cmd) {
@@ -221,8 +166,8 @@ func printFinding(w io.Writer, f idp.Finding) {
 	if f.Rule != "" {
 		rule = " [" + f.Rule + "]"
 	}
-	fmt.Fprintf(w, "%-8s%s%s: %s\n", f.Level, f.Where, rule, f.What)
+	fmt.Fprintf(w, "%-8s%s%s: %s\n", f.Level, f.Where, rule, plain(f.What))
 	if f.Cure != "" {
-		fmt.Fprintf(w, "        %s\n", f.Cure)
+		fmt.Fprintf(w, "        %s\n", plain(f.Cure))
 	}
 }

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,7 +16,11 @@ func metadataCommand() *cobra.Command {
 		Use:   "metadata",
 		Short: "Writes the SAML metadata that service providers are given",
 		Long: `Writes the SAML metadata that service providers are given, IAM for one: the same document that the
-portal serves at /saml/metadata. Works whether Caddy is running or not, once it has run.`,
+portal serves at /saml/metadata. It holds the certificate of the key that signs and that of the key that
+stands by.
+
+Works whether Caddy is running or not, once it has run.`,
+		Example: "  caddy gatehouse metadata --output " + samlapp.SetupMetadataFile,
 		RunE: run(0, func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd, func(_ context.Context, l *loaded) error {
 				doc, err := l.metadata()
@@ -35,11 +40,19 @@ func awsCommand() *cobra.Command {
 		Use:   "aws NAME",
 		Short: "Writes what AWS needs for an Amazon Connect application",
 		Long: `Writes what the administrator of the AWS account runs once for the application NAME: the SAML
-provider, each role with its trust policy, the permission to sign in to Connect, and how to undo it
-all. Nothing is sent to AWS. The formats cli and terraform read the gateway's metadata from
-` + samlapp.SetupMetadataFile + `, which "caddy gatehouse metadata --output ` + samlapp.SetupMetadataFile + `" writes.
+provider, each role with its trust policy, and the permission to sign in to Connect. Nothing is sent to
+AWS. The formats:
+
+  cli             a shell script for the AWS command line; its last lines undo it
+  cloudformation  a template; undo it by deleting the stack (the command is in its Metadata)
+  terraform       a file for a Terraform directory; undo it by terraform destroy
+
+cli and terraform read the gateway's metadata from ` + samlapp.SetupMetadataFile + ` beside them, which
+"caddy gatehouse metadata --output ` + samlapp.SetupMetadataFile + `" writes; the template holds it.
 
 Works whether Caddy is running or not, once it has run.`,
+		Example: `  caddy gatehouse aws connect --output connect.sh
+  caddy gatehouse aws connect --format cloudformation --output connect.json`,
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
 			format, err := cmd.Flags().GetString("format")
 			if err != nil {
@@ -50,7 +63,7 @@ Works whether Caddy is running or not, once it has run.`,
 					Setup(format string, metadata []byte) ([]byte, error)
 				})
 				if !ok {
-					return fmt.Errorf("no amazon_connect application is named %q", args[0])
+					return fmt.Errorf("no amazon_connect application is named %q; there are: %s", args[0], listed(l.connectApps()))
 				}
 				doc, err := l.metadata()
 				if err != nil {
@@ -58,7 +71,7 @@ Works whether Caddy is running or not, once it has run.`,
 				}
 				text, err := app.Setup(format, doc)
 				if err != nil {
-					return err
+					return fmt.Errorf("--format: %w", err)
 				}
 				return writeOutput(cmd, text)
 			})
@@ -69,7 +82,18 @@ Works whether Caddy is running or not, once it has run.`,
 	return cmd
 }
 
-// writeOutput writes to the file of --output, or to standard output. What is written is public.
+// connectApps are the names of the applications that aws knows.
+func (l *loaded) connectApps() (names []string) {
+	for _, e := range l.Applications {
+		if _, ok := l.apps[e.Name].(*samlapp.Connect); ok {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// writeOutput writes to the file of --output, whole or not at all, or to standard output. What is
+// written is public.
 func writeOutput(cmd *cobra.Command, text []byte) error {
 	file, err := cmd.Flags().GetString("output")
 	if err != nil {
@@ -79,5 +103,13 @@ func writeOutput(cmd *cobra.Command, text []byte) error {
 		_, err := cmd.OutOrStdout().Write(text)
 		return err
 	}
-	return os.WriteFile(file, text, 0o644) //nolint:gosec // G306: metadata and templates are for others to read
+	part := file + ".part"
+	if err = os.WriteFile(part, text, 0o644); err == nil { //nolint:gosec // G306: metadata and templates are for others to read
+		err = os.Rename(part, file)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("--output: %w", err), os.RemoveAll(part))
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d bytes written to %s\n", len(text), file)
+	return nil
 }

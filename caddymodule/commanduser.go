@@ -12,8 +12,20 @@ import (
 )
 
 func userCommand() *cobra.Command {
-	users := &cobra.Command{Use: "user", Short: "Helps one person"}
-	users.AddCommand(jsonFlag(&cobra.Command{
+	users := &cobra.Command{
+		Use:   "user",
+		Short: "Helps one person",
+		Long: `Helps one person: with the first enrollment, with a lost phone, or at the end of the job.
+
+Works whether Caddy is running or not.`,
+		Example: "  caddy gatehouse user invite alice@example.com",
+	}
+	hold(users, inviteCommand(), revokeCommand(), resetFactorCommand())
+	return users
+}
+
+func inviteCommand() *cobra.Command {
+	return jsonFlag(&cobra.Command{
 		Use:   "invite NAME",
 		Short: "Makes a code for setting up a first factor",
 		Long: `Makes a code with which the person of that name may set up a first factor where the policy asks for
@@ -21,11 +33,11 @@ one (enroll_first with_code). It is good once, for 24 hours. Give it to the pers
 that person, by another way than the one the password took.
 
 Works whether Caddy is running or not; the person's source must answer.`,
+		Example: "  caddy gatehouse user invite alice@example.com",
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
 			return withApp(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0]) })
 		}),
-	}))
-	return users
+	})
 }
 
 func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
@@ -40,6 +52,6 @@ func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) err
 	if wantsJSON(cmd) {
 		return printJSON(out, map[string]string{"user": u.Key(), "code": code, "expires": expires.Format(time.RFC3339)})
 	}
-	_, err = fmt.Fprintf(out, "%s (%s): %s\ngood once, until %s\n", u.Label(), u.Key(), code, expires.Local().Format(time.DateTime))
+	_, err = fmt.Fprintf(out, "%s (%s): %s\ngood once, until %s\n", plain(u.Label()), plain(u.Key()), code, expires.Local().Format(time.DateTime))
 	return err
 }

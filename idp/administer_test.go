@@ -120,7 +120,7 @@ func TestCheckFindsWhatIsUnusedUnreachableOrLate(t *testing.T) {
 	})
 	find := func(where, what string) *idp.Finding {
 		t.Helper()
-		for _, f := range g.Check(t.Context()) {
+		for _, f := range append(g.Check(t.Context()), g.CheckStore(t.Context())...) {
 			if f.Where == where && strings.Contains(f.What, what) {
 				return &f
 			}
@@ -154,7 +154,7 @@ func TestCheckWarnsOfKeysNearTheirEnd(t *testing.T) {
 	g, s := adminGateway(t, func(c *idp.Config) { c.Now = func() time.Time { return late } })
 	keys, err := s.SAMLKeys()
 	must(t, err)
-	for _, f := range g.Check(t.Context()) {
+	for _, f := range g.CheckStore(t.Context()) {
 		if f.Where == "key "+keys[0].ID && f.Level != idp.LevelWarning {
 			t.Errorf("30 days before its end: %+v", f)
 		}

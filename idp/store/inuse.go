@@ -45,3 +45,13 @@ func locked(ctx context.Context, c *sql.Conn) (bool, error) {
 	}
 	return false, err
 }
+
+// Schema returns the schema version of the SQLite database at path, and the one that this binary would
+// bring it to. It changes nothing.
+func Schema(ctx context.Context, path string) (have, newest int64, err error) {
+	if newest, err = newestSchema("migrations/sqlite"); err != nil {
+		return 0, 0, err
+	}
+	have, err = schemaOf(ctx, path)
+	return have, newest, err
+}

@@ -25,3 +25,12 @@ func TestInUse(t *testing.T) {
 	path = filepath.Join(t.TempDir(), "none.db")
 	check("where there is none", false)
 }
+
+func TestSchemaOfAnOpenStore(t *testing.T) {
+	s := openMade(t)
+	have, newest, err := Schema(t.Context(), s.cfg.Path)
+	ok(t, err)
+	if have != newest || have == 0 {
+		t.Errorf("schema %d of %d, want the newest", have, newest)
+	}
+}
