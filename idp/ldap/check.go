@@ -1,0 +1,150 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// mostSkew is how far the clocks may be apart. Kerberos bears five minutes; one already shows that
+// nobody sets one of the clocks.
+const mostSkew = time.Minute
+
+// Check implements [idp.Checker]. It asks every server by itself, on connections of its own.
+func (s *Source) Check(ctx context.Context) []idp.Finding {
+	var findings []idp.Finding
+	for _, sv := range s.servers {
+		findings = append(findings, sv.check(ctx)...)
+	}
+	return append(findings, s.checkLockout(ctx))
+}
+
+func (s *Source) finding(level, what, cure string, args ...any) idp.Finding {
+	return idp.Finding{Level: level, Where: "source " + s.name, What: fmt.Sprintf(what, args...), Cure: cure}
+}
+
+// check looks at one server until something stops it.
+func (sv *server) check(ctx context.Context) []idp.Finding {
+	s := sv.source
+	c, err := sv.dialService(ctx)
+	if err != nil {
+		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+	}
+	defer c.close()
+	findings := []idp.Finding{s.finding("ok", "%s: connected, certificate proved, signed in as %s", "", sv.url, s.bindUser)}
+	for _, base := range s.bases {
+		findings = append(findings, c.checkBase(ctx, base))
+	}
+	return append(findings, c.checkClock(ctx))
+}
+
+// cureOf says what an admin does about a connection that failed.
+func cureOf(err error) string {
+	var at *stageError
+	if !errors.As(err, &at) {
+		return ""
+	}
+	switch at.stage {
+	case "name":
+		return "write the server's name as the DNS has it, or let this machine ask the DNS of the domain"
+	case "connect":
+		return "start the server, or open the way to its port in the firewall"
+	case "tls", "starttls":
+		return cureOfTLS(err)
+	}
+	switch {
+	case resultIs(err, goldap.LDAPResultInvalidCredentials):
+		return "check name and password of the service account, and that it is neither locked nor expired; a password in a file is read when the configuration is loaded"
+	case resultIs(err, goldap.LDAPResultStrongAuthRequired):
+		return "write the server with ldaps://"
+	}
+	return "look at the server's own log"
+}
+
+func cureOfTLS(err error) string {
+	var proof *tls.CertificateVerificationError
+	named := ""
+	if errors.As(err, &proof) && len(proof.UnverifiedCertificates) > 0 {
+		leaf := proof.UnverifiedCertificates[0]
+		named = fmt.Sprintf(" The server shows %q, names %v, valid from %s to %s, issued by %q.",
+			leaf.Subject, leaf.DNSNames, leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly), leaf.Issuer)
+	}
+	var (
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return "put the certificate of the authority that issued the server's into ca_file." + named
+	case errors.As(err, &name):
+		return "write the server with a name that is in its certificate, or issue it one with this name." + named
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "renew the server's certificate, or set this machine's clock." + named
+	}
+	return "give the server a certificate that fits, and let it take LDAP over TLS." + named
+}
+
+func (c *conn) checkBase(ctx context.Context, base string) idp.Finding {
+	s, sv := c.server.source, c.server
+	var found *goldap.SearchResult
+	err := c.do(ctx, func(l *goldap.Conn) (err error) {
+		found, err = l.Search(&goldap.SearchRequest{
+			BaseDN: base, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"objectClass"},
+		})
+		return err
+	})
+	const cure = "write the base DN as the directory has it, and let the service account read it"
+	switch {
+	case err != nil:
+		return s.finding("error", "%s: base DN %q: %v", cure, sv.url, base, err)
+	case len(found.Entries) != 1:
+		return s.finding("error", "%s: base DN %q is not there", cure, sv.url, base)
+	}
+	return s.finding("ok", "%s: base DN %q is there", "", sv.url, base)
+}
+
+// checkClock compares the clocks: a sign-in at a service provider fails when ours is wrong.
+func (c *conn) checkClock(ctx context.Context) idp.Finding {
+	s, sv := c.server.source, c.server
+	var found *goldap.SearchResult
+	err := c.do(ctx, func(l *goldap.Conn) (err error) {
+		found, err = l.Search(&goldap.SearchRequest{
+			Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"currentTime"},
+		})
+		return err
+	})
+	if err != nil || len(found.Entries) != 1 {
+		return s.finding("warning", "%s does not tell its time (%v)", "", sv.url, err)
+	}
+	theirs, err := time.Parse("20060102150405Z0700", text(found.Entries[0], "currentTime"))
+	if err != nil {
+		return s.finding("warning", "%s tells its time as %q", "", sv.url, text(found.Entries[0], "currentTime"))
+	}
+	apart := s.now().Sub(theirs).Abs()
+	if apart > mostSkew {
+		return s.finding("warning", "%s: its clock and ours are %s apart", "set both by NTP", sv.url, apart.Round(time.Second))
+	}
+	return s.finding("ok", "%s: the clocks agree", "", sv.url)
+}
+
+func (s *Source) checkLockout(ctx context.Context) idp.Finding {
+	failures, window, err := s.Limit(ctx)
+	switch {
+	case err != nil:
+		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v",
+			"let the service account read lockoutThreshold and lockOutObservationWindow of the domain", err)
+	case failures == 0:
+		return s.finding("warning", "the domain never locks an account; the gateway passes one failure on in 30 minutes all the same", "")
+	case failures < 3:
+		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise lockoutThreshold", failures, window)
+	}
+	return s.finding("ok", "the domain locks an account after %d failures within %s; the gateway passes %d on", "", failures, window, failures-2)
+}

@@ -1,0 +1,203 @@
+// Package ldap is people whose passwords live in a directory. Active Directory is the kind it knows
+// today; what is particular to it is in kind.go.
+//
+// A sign-in is three requests: a search for the name and one for the groups, on connections that are
+// signed in as the service account (find.go, groups.go), and a bind as the person on a connection
+// kept for binds (authenticate.go). Connections are pooled (pool.go), because a new one for each
+// sign-in costs ten times as much. Everything goes over TLS that proves who the server is
+// (server.go); there is no option that turns this off.
+//
+// What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
+// bound on size belong to the network connection itself (wire.go), below go-ldap, which has neither
+// for writing. Only an answer of the directory is ever taken as a wrong password.
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// Config describes a directory. Servers, BaseDNs, BindUser and BindPassword are required.
+type Config struct {
+	// Name of the source.
+	Name string
+	// Kind of directory: ActiveDirectory, also where it is empty.
+	Kind string
+	// Servers in the order in which they are tried: ldaps://HOST[:636], or ldap://HOST[:389],
+	// which means StartTLS before anything else is said.
+	Servers []string
+	// BaseDNs are where people are searched, with everything below.
+	BaseDNs []string
+	// BindUser searches: a userPrincipalName, DOMAIN\name or DN.
+	BindUser     string
+	BindPassword idp.Secret
+	// RootCAs are who may vouch for the servers. Nil takes the machine's.
+	RootCAs *x509.CertPool
+	// Attributes of an account that the gateway reads.
+	Attributes Attributes
+	// Timeouts bound every step on the network.
+	Timeouts Timeouts
+	// Searches and Binds are the most connections for each. Default: 32 of each.
+	Searches, Binds int
+	// Now defaults to time.Now; Log to one that keeps nothing.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Attributes names attributes of the directory. Empty ones take the default of the kind; for Active
+// Directory mail, givenName, sn and displayName.
+type Attributes struct {
+	Email, FirstName, LastName, DisplayName string
+	// More are kept under their own names.
+	More []string
+}
+
+// Timeouts bound what the network may take. Zero ones take the defaults.
+type Timeouts struct {
+	Dial      time.Duration // TCP connection to one server; 1.5 s
+	Operation time.Duration // TLS handshake, or writing a request and reading its answer; 3 s
+	Wait      time.Duration // for a connection while all are in use; 500 ms
+}
+
+// Source is a directory. It is safe for many logins at once.
+type Source struct {
+	name         string
+	kind         kind
+	bases        []string
+	roots        []string // of the domains that the bases are in
+	bindUser     string
+	bindPassword idp.Secret
+	attributes   Attributes
+	timeouts     Timeouts
+	tls          *tls.Config
+	now          func() time.Time
+	log          *slog.Logger
+
+	servers  []*server
+	searches *pool
+	binds    *pool
+
+	groups groupCache
+	pace   atomic.Int64 // what a wrong password takes of late, in nanoseconds
+
+	mu    sync.Mutex
+	limit lockout // last read
+}
+
+// New checks the configuration and returns a source. It reaches for nobody.
+func New(c Config) (*Source, error) {
+	k, err := kindOf(c.Kind)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Name == "":
+		return nil, errors.New("the source has no name")
+	case len(c.Servers) == 0:
+		return nil, errors.New("no server is given")
+	case len(c.BaseDNs) == 0:
+		return nil, errors.New("no base DN is given")
+	case c.BindUser == "" || c.BindPassword.Empty():
+		// Without a password the bind would be an unauthenticated one (RFC 4513 §5.1.2).
+		return nil, errors.New("the service account needs a name and a password")
+	}
+	s := &Source{
+		name: c.Name, kind: k, bases: c.BaseDNs, bindUser: c.BindUser, bindPassword: c.BindPassword,
+		attributes: k.attributes(c.Attributes), timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
+		tls: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	for _, base := range c.BaseDNs {
+		root, err := domainOf(base)
+		if err != nil {
+			return nil, fmt.Errorf("base DN %q: %w", base, err)
+		}
+		if !slices.ContainsFunc(s.roots, func(r string) bool { return sameDN(r, root) }) {
+			s.roots = append(s.roots, root)
+		}
+	}
+	for _, address := range c.Servers {
+		sv, err := newServer(s, address)
+		if err != nil {
+			return nil, err
+		}
+		s.servers = append(s.servers, sv)
+	}
+	// A search can be asked again elsewhere when its answer does not come. A bind cannot: the
+	// directory may have counted a wrong password already.
+	s.searches = newPool(s, c.Searches, true, (*server).dialService)
+	s.binds = newPool(s, c.Binds, false, (*server).dial)
+	return s, nil
+}
+
+// Name implements [idp.Source].
+func (s *Source) Name() string { return s.name }
+
+// Close closes the connections: at once those that nobody uses, the others after their request. A
+// source that is closed still answers, and keeps no connection.
+func (s *Source) Close() error {
+	s.searches.close()
+	s.binds.close()
+	return nil
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for _, d := range []struct {
+		to *time.Duration
+		is time.Duration
+	}{{&t.Dial, 1500 * time.Millisecond}, {&t.Operation, 3 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
+		if *d.to <= 0 {
+			*d.to = d.is
+		}
+	}
+	return t
+}
+
+// all is how long one answer may take, whatever servers have to be tried for it.
+func (t Timeouts) all() time.Duration { return 2 * (t.Dial + t.Operation) }
+
+// search asks for entries, as the service account. Referrals to other servers are not followed: nobody
+// said that those may be trusted with a name, and Active Directory adds some to every answer.
+func (s *Source) search(ctx context.Context, r *goldap.SearchRequest) ([]*goldap.Entry, error) {
+	var entries []*goldap.Entry
+	err := s.searches.use(ctx, func(c *goldap.Conn) error {
+		found, err := c.Search(r)
+		if found != nil {
+			entries = found.Entries
+		}
+		return err
+	})
+	if err != nil {
+		return entries, fmt.Errorf("searching %q: %w", r.BaseDN, err)
+	}
+	return entries, nil
+}
+
+// resultIs reports whether the directory answered with this result code.
+func resultIs(err error, code uint16) bool {
+	var r *goldap.Error
+	return errors.As(err, &r) && r.ResultCode == code
+}
+
+var (
+	_ idp.PasswordSource = (*Source)(nil)
+	_ idp.LimitReader    = (*Source)(nil)
+	_ idp.Checker        = (*Source)(nil)
+	_ idp.GroupFinder    = (*Source)(nil)
+)

@@ -1,0 +1,238 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+const (
+	mostConnections = 32
+	// idleTime is how long a connection may wait to be used again. Active Directory closes one after
+	// 15 minutes, a firewall sooner and without a word.
+	idleTime = 4 * time.Minute
+)
+
+// Why a directory did not answer.
+var (
+	errHung = errors.New("no answer in time")
+	errBusy = errors.New("all connections to the directory are in use")
+)
+
+// unansweredError says that no server answered. It hides what it holds from errors.As: the refusal of the service
+// account, say, must never be read as the answer to somebody's password.
+type unansweredError struct{ causes []error }
+
+// Error names what each server did.
+func (e *unansweredError) Error() string {
+	return "no directory server answered: " + strings.ReplaceAll(errors.Join(e.causes...).Error(), "\n", "; ")
+}
+
+// conn is a connection to one server. One operation runs on it at a time.
+type conn struct {
+	server   *server
+	ldap     *goldap.Conn
+	wire     *wire
+	doubtful bool // must not be used again
+	since    time.Time
+}
+
+// do runs one operation within its time. Unless the directory answered, the connection is not used
+// again: an answer that comes late must not reach somebody else.
+func (c *conn) do(ctx context.Context, f func(*goldap.Conn) error) error {
+	c.wire.begin(c.server.source.deadline(ctx))
+	err := f(c.ldap)
+	c.wire.end()
+	if err == nil || judged(err) {
+		return err
+	}
+	c.doubtful = true
+	if c.wire.hung.Load() {
+		return fmt.Errorf("%s: %w: %w", c.server.url, errHung, err)
+	}
+	return fmt.Errorf("%s: %w", c.server.url, err)
+}
+
+// judged reports whether the error is the directory's answer to the request, and not that it could not
+// answer: go-ldap's own codes begin at 200.
+func judged(err error) bool {
+	var r *goldap.Error
+	return errors.As(err, &r) && r.ResultCode < goldap.ErrorNetwork &&
+		r.ResultCode != goldap.LDAPResultBusy && r.ResultCode != goldap.LDAPResultUnavailable
+}
+
+func (c *conn) usable(now time.Time) bool {
+	return !c.doubtful && !c.ldap.IsClosing() && c.ldap.GetLastError() == nil && now.Sub(c.since) < idleTime
+}
+
+func (c *conn) close() {
+	c.wire.cut()
+	_ = c.ldap.Close() // nothing hangs on how it goes
+}
+
+// pool keeps connections for one purpose, at most so many. It is never locked while something is on
+// the network.
+type pool struct {
+	source *Source
+	dial   func(*server, context.Context) (*conn, error)
+	again  bool          // whether an operation without an answer may be sent to another server
+	slots  chan struct{} // one for each connection in use
+
+	mu     sync.Mutex
+	idle   map[*server][]*conn // the last used last
+	closed bool
+}
+
+func newPool(s *Source, most int, again bool, dial func(*server, context.Context) (*conn, error)) *pool {
+	if most <= 0 {
+		most = mostConnections
+	}
+	return &pool{source: s, dial: dial, again: again, slots: make(chan struct{}, most), idle: map[*server][]*conn{}}
+}
+
+// use runs an operation on a connection to the first server that answers. An error that is not the
+// directory's judgement (see judged) says that none did.
+//
+// Once something is sent, the caller's leaving does not end it: whoever sends a wrong password and hangs up would
+// have it counted by the directory and not by us, and so could lock the account (security.md C-21).
+func (p *pool) use(ctx context.Context, f func(*goldap.Conn) error) error {
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-p.slots }()
+	until := time.Now().Add(p.source.timeouts.all())
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		until = d
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+	defer cancel()
+	var none unansweredError
+	sent := 0
+	for _, sv := range p.source.inOrder() {
+		for fresh := false; !fresh; {
+			c, isNew, err := p.take(ctx, sv)
+			if fresh = isNew; err != nil {
+				none.causes = append(none.causes, err)
+				sv.failed(err)
+				break
+			}
+			err = c.do(ctx, f)
+			sent++
+			p.put(c)
+			if err == nil || judged(err) {
+				sv.answered()
+				return err
+			}
+			none.causes = append(none.causes, err)
+			hung := errors.Is(err, errHung)
+			if fresh || hung {
+				sv.failed(err)
+			}
+			// A connection that the server closed while it waited was sent nothing that counted, as a rule;
+			// so a bind is sent a second time, and never a third.
+			if !p.again && (hung || sent > 1) {
+				return &none
+			}
+			if hung {
+				break
+			}
+			p.drop(sv) // its other connections are gone as well, as a rule
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return &none
+}
+
+// enter waits for a slot, not for long: a queue that nobody can wait through is better refused.
+func (p *pool) enter(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	wait := time.NewTimer(p.source.timeouts.Wait)
+	defer wait.Stop()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-wait.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take returns a connection to the server, and whether it is a new one.
+func (p *pool) take(ctx context.Context, sv *server) (c *conn, fresh bool, err error) {
+	now := p.source.now()
+	for {
+		if c = p.pop(sv); c == nil {
+			break
+		}
+		if c.usable(now) {
+			return c, false, nil
+		}
+		c.close()
+	}
+	c, err = p.dial(sv, ctx)
+	return c, true, err
+}
+
+func (p *pool) pop(sv *server) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := p.idle[sv]
+	if len(idle) == 0 {
+		return nil
+	}
+	c := idle[len(idle)-1]
+	p.idle[sv] = idle[:len(idle)-1]
+	return c
+}
+
+// put gives a connection back.
+func (p *pool) put(c *conn) {
+	c.since = p.source.now()
+	if c.usable(c.since) && p.push(c) {
+		return
+	}
+	c.close()
+}
+
+func (p *pool) push(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.idle[c.server] = append(p.idle[c.server], c)
+	}
+	return !p.closed
+}
+
+// drop closes the waiting connections to a server.
+func (p *pool) drop(sv *server) {
+	p.mu.Lock()
+	idle := p.idle[sv]
+	delete(p.idle, sv)
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+}
+
+// close ends the waiting connections and keeps none from now on. What is under way is served: after a
+// reload there are still requests of the old configuration.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	for _, sv := range p.source.servers {
+		p.drop(sv)
+	}
+}

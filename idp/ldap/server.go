@@ -1,0 +1,213 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+const (
+	// asideTime is how long a server that failed is tried after the others.
+	asideTime = 10 * time.Second
+	// refusedTime is how long a server that refused the service account is not asked again. Trying at
+	// each login would lock the account.
+	refusedTime = time.Minute
+)
+
+// server is one of the directory's.
+type server struct {
+	source  *Source
+	url     string
+	host    string
+	address string // host:port
+	ldaps   bool   // else StartTLS
+
+	mu      sync.Mutex
+	aside   time.Time // until then
+	refusal error     // of the service account
+	refused time.Time // until then
+}
+
+// newServer reads ldaps://HOST[:PORT] or ldap://HOST[:PORT].
+func newServer(s *Source, address string) (*server, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("server %q: write ldaps://HOST or ldap://HOST", address)
+	}
+	sv := &server{source: s, url: address, host: u.Hostname()}
+	port := u.Port()
+	switch u.Scheme {
+	case "ldaps":
+		sv.ldaps = true
+		if port == "" {
+			port = goldap.DefaultLdapsPort
+		}
+	case "ldap":
+		if port == "" {
+			port = goldap.DefaultLdapPort
+		}
+	default:
+		return nil, fmt.Errorf("server %q: write ldaps://HOST, or ldap://HOST for StartTLS", address)
+	}
+	sv.address = net.JoinHostPort(sv.host, port)
+	return sv, nil
+}
+
+// stageError says how far a connection came.
+type stageError struct {
+	server *server
+	stage  string // "name", "connect", "tls", "starttls", "bind"
+	err    error
+}
+
+// Error names the server and what failed.
+func (e *stageError) Error() string {
+	what := map[string]string{
+		"name": "finding its address", "connect": "connecting", "tls": "the TLS handshake",
+		"starttls": "StartTLS", "bind": "signing in as the service account",
+	}[e.stage]
+	return fmt.Sprintf("%s: %s: %v", e.server.url, what, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *stageError) Unwrap() error { return e.err }
+
+// dial opens a connection over which anything may be said: the server has proved who it is.
+func (sv *server) dial(ctx context.Context) (*conn, error) {
+	fail := func(stage string, err error) (*conn, error) { return nil, &stageError{sv, stage, err} }
+	s := sv.source
+	dialing, cancel := context.WithTimeout(ctx, s.timeouts.Dial)
+	defer cancel()
+	raw, err := new(net.Dialer).DialContext(dialing, "tcp", sv.address)
+	var unknown *net.DNSError
+	if errors.As(err, &unknown) {
+		return fail("name", err)
+	}
+	if err != nil {
+		return fail("connect", err)
+	}
+	w := &wire{Conn: raw}
+	w.begin(s.deadline(ctx))
+	defer w.end()
+	config := s.tls.Clone()
+	config.ServerName = sv.host // go-ldap hands the configuration on as it is
+	if sv.ldaps {
+		secure := tls.Client(w, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = raw.Close()
+			return fail("tls", err)
+		}
+		return sv.start(goldap.NewConn(secure, true), w), nil
+	}
+	c := sv.start(goldap.NewConn(w, false), w)
+	// A server, or somebody between, that does not begin TLS is refused: going on in clear text is
+	// what an attacker who strips StartTLS waits for.
+	if err := c.ldap.StartTLS(config); err != nil {
+		c.close()
+		return fail("starttls", err)
+	}
+	if _, secure := c.ldap.TLSConnectionState(); !secure {
+		c.close()
+		return fail("starttls", errors.New("the connection is not secured"))
+	}
+	return c, nil
+}
+
+func (sv *server) start(l *goldap.Conn, w *wire) *conn {
+	l.SetTimeout(2 * sv.source.timeouts.Operation) // bounds Close; requests end at the deadline of the wire
+	l.Start()
+	return &conn{server: sv, ldap: l, wire: w}
+}
+
+// dialService opens a connection that is signed in as the service account.
+func (sv *server) dialService(ctx context.Context) (*conn, error) {
+	s := sv.source
+	if err := sv.refusedAt(s.now()); err != nil {
+		return nil, err
+	}
+	c, err := sv.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.do(ctx, func(l *goldap.Conn) error { return l.Bind(s.bindUser, s.bindPassword.Reveal()) })
+	if err == nil {
+		return c, nil
+	}
+	c.close()
+	failed := &stageError{sv, "bind", err}
+	if judged(err) {
+		sv.refuse(failed, s.now().Add(refusedTime))
+	}
+	return nil, failed
+}
+
+func (sv *server) refuse(err error, until time.Time) {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	sv.refusal, sv.refused = err, until
+}
+
+func (sv *server) refusedAt(now time.Time) error {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if now.Before(sv.refused) {
+		return sv.refusal
+	}
+	return nil
+}
+
+// failed has the server tried after the others for a while.
+func (sv *server) failed(err error) {
+	now := sv.source.now()
+	sv.mu.Lock()
+	already := now.Before(sv.aside)
+	sv.aside = now.Add(asideTime)
+	sv.mu.Unlock()
+	if !already {
+		sv.source.log.Warn("a directory server is put aside", "source", sv.source.name, "server", sv.url, "error", err.Error())
+	}
+}
+
+// answered takes the server back.
+func (sv *server) answered() {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	sv.aside = time.Time{}
+}
+
+func (sv *server) isAside(now time.Time) bool {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	return now.Before(sv.aside)
+}
+
+// inOrder returns the servers in the order of the configuration, those put aside last.
+func (s *Source) inOrder() []*server {
+	now := s.now()
+	var good, aside []*server
+	for _, sv := range s.servers {
+		if sv.isAside(now) {
+			aside = append(aside, sv)
+		} else {
+			good = append(good, sv)
+		}
+	}
+	return append(good, aside...)
+}
+
+// deadline of one operation.
+func (s *Source) deadline(ctx context.Context) time.Time {
+	until := time.Now().Add(s.timeouts.Operation)
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		return d
+	}
+	return until
+}
