@@ -97,13 +97,17 @@ func (c *committer) insertAll(group []*auditRow) (err error) {
 	// Not to be cancelled: a context that can be costs the driver a goroutine for each row. Waiting
 	// for another process is bounded by sqliteBusy.
 	ctx := context.Background()
+	if len(group) == 1 {
+		// One statement is a transaction of its own, and spares the two around it.
+		return insertRow(ctx, c.insert, group[0])
+	}
 	tx, err := c.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	insert := tx.StmtContext(ctx, c.insert)
 	for _, r := range group {
-		if _, err := insert.ExecContext(ctx, r.time, r.person, r.name, r.app, r.ref, r.digest, string(r.event)); err != nil {
+		if err := insertRow(ctx, insert, r); err != nil {
 			return errors.Join(err, ignoreDone(tx.Rollback()))
 		}
 	}
@@ -111,4 +115,9 @@ func (c *committer) insertAll(group []*auditRow) (err error) {
 		return fmt.Errorf("committing: %w", err)
 	}
 	return nil
+}
+
+func insertRow(ctx context.Context, insert *sql.Stmt, r *auditRow) error {
+	_, err := insert.ExecContext(ctx, r.time, r.person, r.name, r.app, r.ref, r.digest, string(r.event))
+	return err
 }
