@@ -159,7 +159,7 @@ func optionTables(text string) map[string][]string {
 }
 
 var (
-	commandLine = regexp.MustCompile(`caddy gatehouse ([^\n` + "`" + `|#>]*)`)
+	commandLine = regexp.MustCompile("(?m)(?:^\\| `)?caddy gatehouse ([^\n`|#>]*)(?:` \\|.*$)?")
 	flagWord    = regexp.MustCompile(`--([a-z][a-z-]*)`)
 )
 
@@ -174,14 +174,21 @@ func TestReadmeCommands(t *testing.T) {
 		if len(words) == 0 {
 			continue // the command as such
 		}
-		c, _, err := root.Find(words)
-		if err != nil || c == root {
+		c, rest, err := root.Find(words)
+		if err != nil || c.HasSubCommands() && len(rest) > 0 {
 			t.Errorf("README.md has %q, and there is no such command (%v)", strings.TrimSpace(m[0]), err)
 			continue
 		}
-		for _, f := range flagWord.FindAllStringSubmatch(m[1], -1) {
+		for _, f := range flagWord.FindAllStringSubmatch(m[0], -1) {
 			if c.Flag(f[1]) == nil {
 				t.Errorf("README.md has %q, and the command has no flag --%s", m[0], f[1])
+			}
+		}
+		if strings.HasPrefix(m[0], "| `caddy") { // a row of the table, which is to have them all
+			for _, f := range flagWord.FindAllString(c.LocalFlags().FlagUsages(), -1) {
+				if f != "--help" && !strings.Contains(m[0], f) {
+					t.Errorf("README.md does not have the flag %s in the row of %s", f, c.CommandPath())
+				}
 			}
 		}
 	}
