@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// press types keys wherever the focus is.
+func (b *Browser) press(keys string) {
+	b.t.Helper()
+	do(b, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
+}
+
+// focus is the element that would take the next key: its name, or its text.
+func (b *Browser) focus() string {
+	b.t.Helper()
+	return Eval[string](b, `((e) => e.name || e.innerText || e.tagName)(document.activeElement)`)
+}
+
+// tabTo moves the focus on until it is on a control of that name or text.
+func (b *Browser) tabTo(want string) {
+	b.t.Helper()
+	for range 30 {
+		if b.focus() == want {
+			return
+		}
+		b.press(kb.Tab)
+	}
+	b.t.Fatalf("Tab never came to %q; %s", want, b.Describe())
+}
+
+// TestKeyboardAlone: from the name to the console without a mouse.
+func TestKeyboardAlone(t *testing.T) {
+	h := openHouse(t)
+	b := OpenBrowser(t, h.NewProfile())
+	b.Open(h.Portal("/"))
+	b.WaitKind("login")
+	if f := b.focus(); f != "username" {
+		t.Errorf("the focus begins on %q, want the name", f)
+	}
+	b.press(h.agent.Name + kb.Enter)
+	b.WaitKind("password")
+	if f := b.focus(); f != "password" {
+		t.Errorf("the focus begins on %q, want the password", f)
+	}
+	b.press(h.agent.Password + kb.Enter)
+	b.WaitKind("enroll")
+	if err := h.agent.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
+		t.Fatal(err)
+	}
+	code, err := h.agent.Code()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.tabTo("code")
+	b.press(code + kb.Enter)
+	b.WaitKind("device")
+	b.tabTo("device")
+	b.press(kb.Enter)
+	b.WaitKind("portal")
+
+	// Type the beginning of a tile's name; Enter opens the first that is left.
+	b.press("contact")
+	b.press(kb.Enter)
+	b.WaitSite(h.console())
+	b.WaitText(accepted)
+
+	b.Open(h.Portal("/apps/wiki"))
+	b.WaitKind("mfa")
+	if f := b.focus(); f != "code" {
+		t.Errorf("the focus begins on %q, want the code", f)
+	}
+	b.press("000000" + kb.Enter)
+	b.WaitText("not right")
+	if f := b.focus(); f != "code" {
+		t.Errorf("after a wrong code the focus is on %q, want the code", f)
+	}
+}
