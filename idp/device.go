@@ -49,30 +49,43 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	if v.session == nil {
+	if v.session == nil || v.flow.User == "" {
 		return g.next(w, r, v)
 	}
-	switch r.PostForm.Get("device") {
-	case "yes":
+	d, own, err := g.decide(r, v)
+	if err != nil {
+		return err
+	}
+	answer := r.PostForm.Get("device")
+	if !v.asksDevice(d, own) || answer != "yes" && answer != "no" {
+		return g.next(w, r, v)
+	}
+	e := g.event(r, v, EventDevice, Success)
+	e.Reason = answer
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	if answer == "yes" {
 		err = g.keepDevice(w, r, v)
-	case "no":
+	} else {
 		s := *v.session
 		s.NoDevice = true
 		err = g.store.PutSession(r.Context(), &s)
 		v.session = &s
-	default:
-		return g.next(w, r, v)
 	}
 	if err != nil {
 		return err
 	}
 	v.flow.DeviceAsked = true
-	e := g.event(r, v, EventDevice, Success)
-	e.Reason = r.PostForm.Get("device")
-	if err := g.record(r, e); err != nil {
-		return err
-	}
 	return g.next(w, r, v)
+}
+
+// asksDevice reports whether "Is this your device?" is due: after a factor was passed on this very way,
+// where that is worth remembering. An answer counts for no other moment. With the password alone somebody
+// could have a shared machine remembered as the person's own, keep a copy of its cookie, and wait until the
+// person passes the factor there.
+func (v *visitor) asksDevice(d Decision, own *Device) bool {
+	return d.Verdict == Allow && d.Keep > 0 && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked && len(v.flow.Proofs) > 0
 }
 
 // keepDevice remembers the browser for this person. The cookie gets a new secret, so that one planted

@@ -36,7 +36,7 @@ func (g *Gateway) getMFA(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if d.Verdict != Allow || d.Keep == 0 || own != nil || v.flow.DeviceAsked {
+	if !v.asksDevice(d, own) {
 		return g.next(w, r, v)
 	}
 	g.showDevice(w, v, d.Keep)
