@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,17 +22,18 @@ const (
 // flow is a sign-in in progress: where somebody is going and what they have shown on the way.
 // It travels as an id only and is spent by each form, which gets a new id.
 type flow struct {
-	App         string  `json:"app,omitempty"` // "" is the portal
-	To          string  `json:"to,omitempty"`  // page of ours to end on, with App ""
-	Destination string  `json:"destination,omitempty"`
-	Choice      string  `json:"choice,omitempty"`
-	CrossSite   bool    `json:"cross_site,omitempty"`
-	Name        string  `json:"name,omitempty"` // as typed
-	User        string  `json:"user,omitempty"` // key, once the password was right
-	Proofs      []Proof `json:"proofs,omitempty"`
-	Invited     bool    `json:"invited,omitempty"` // an invitation code was taken
-	DeviceAsked bool    `json:"device_asked,omitempty"`
-	Step        *step   `json:"step,omitempty"`
+	App         string    `json:"app,omitempty"` // "" is the portal
+	To          string    `json:"to,omitempty"`  // page of ours to end on, with App ""
+	Destination string    `json:"destination,omitempty"`
+	Choice      string    `json:"choice,omitempty"`
+	CrossSite   bool      `json:"cross_site,omitempty"`
+	Name        string    `json:"name,omitempty"`     // as typed
+	User        string    `json:"user,omitempty"`     // key, once the password was right
+	SignedIn    time.Time `json:"signed_in,omitzero"` // which sign-in of that person it belongs to
+	Proofs      []Proof   `json:"proofs,omitempty"`
+	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
+	DeviceAsked bool      `json:"device_asked,omitempty"`
+	Step        *step     `json:"step,omitempty"`
 }
 
 // step is a factor's challenge or enrollment that waits for its answer.
@@ -51,6 +53,9 @@ func (g *Gateway) begin(ctx context.Context, v *visitor, f *flow) error {
 
 // keep stores the visitor's flow as it is now.
 func (g *Gateway) keep(ctx context.Context, v *visitor) error {
+	if v.session != nil && v.session.User.Key() == v.flow.User {
+		v.flow.SignedIn = v.session.SignedIn
+	}
 	data, err := json.Marshal(v.flow)
 	if err != nil {
 		return err
@@ -131,12 +136,20 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 	if err := json.Unmarshal(m.Data, f); err != nil {
 		return err
 	}
-	// Two people in two tabs: a flow of one never meets the session of the other.
-	if f.User != "" && (v.session == nil || v.session.User.Key() != f.User) {
-		f.User, f.Proofs, f.Step, f.Invited, f.DeviceAsked = "", nil, nil, false, false
+	// Two people in two tabs: a flow of one never meets the session of the other, nor that of a later
+	// sign-in of the same person, who may have shown less.
+	if f.User != "" && (v.session == nil || v.session.User.Key() != f.User || !v.session.SignedIn.Equal(f.SignedIn)) {
+		f.belongTo("")
 	}
+	// Each form keeps a flow for another while. What was passed on the way does not grow old with it.
+	f.Proofs = slices.DeleteFunc(f.Proofs, func(p Proof) bool { return g.now().Sub(p.At) > flowLife })
 	v.flow, v.fid = f, fid
 	return nil
+}
+
+// belongTo gives the flow to a person, "" for nobody, and forgets what the one before has shown.
+func (f *flow) belongTo(user string) {
+	f.User, f.SignedIn, f.Proofs, f.Step, f.Invited, f.DeviceAsked = user, time.Time{}, nil, nil, false, false
 }
 
 // startAnew sends the browser to the beginning, towards the same application.

@@ -46,10 +46,13 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if v.session != nil {
-		// Signed in meanwhile, perhaps in another tab: this sign-in goes on with that.
-		v.flow.User = v.session.User.Key()
-		if err := g.keep(r.Context(), v); err != nil {
-			return err
+		// Signed in meanwhile, perhaps in another tab: this sign-in goes on with that. A flow that has done
+		// so is not written again, because it may have been spent since it was read.
+		if v.flow.User == "" {
+			v.flow.User = v.session.User.Key()
+			if err := g.keep(r.Context(), v); err != nil {
+				return err
+			}
 		}
 		return g.next(w, r, v)
 	}
@@ -115,16 +118,17 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 		s.NoDevice = v.session.NoDevice
 	}
 	s.Expires = now.Add(g.limits.Absolute)
+	// Before there is a session and a cookie for it: the page of an error would carry that cookie too.
+	e := g.event(r, v, EventLogin, Success)
+	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, PasswordFactor
+	if err := g.record(r, e); err != nil {
+		return err
+	}
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	v.flow.User, v.flow.Proofs, v.flow.Step = u.Key(), nil, nil
+	v.flow.belongTo(u.Key())
 	if err := g.keep(r.Context(), v); err != nil {
-		return err
-	}
-	e := g.event(r, v, EventLogin, Success)
-	e.Factor = PasswordFactor
-	if err := g.record(r, e); err != nil {
 		return err
 	}
 	return g.next(w, r, v)

@@ -1,10 +1,15 @@
 package idp_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // These tests are attacks: each tries to get something that it has no right to.
@@ -62,4 +67,127 @@ func TestAPasswordAloneMakesNoOwnDevice(t *testing.T) {
 	if strings.Contains(h.now.body, `data-page="post"`) {
 		t.Error("a copied cookie and the password open an application that asks for a second factor")
 	}
+}
+
+// What was passed on the way to an application belongs to the sign-in in which it was passed.
+func TestAFlowEndsWithItsSession(t *testing.T) {
+	h := newVenue(t, nil)
+	h.signIn(t, "alice")
+	h.visit("/apps/salesforce")
+	h.arrive(t)
+	h.clock.move(time.Minute)
+	h.form("/mfa/totp", "code", h.codeNow(t))
+	left := h.now.answer.Header.Get("Location") // not followed: the person closes the tab
+	if !strings.HasPrefix(left, "/apps/salesforce?f=") {
+		t.Fatal(left)
+	}
+	h.visit("/")
+	h.form("/logout")
+	h.password(t, "alice", "/apps/handy")
+	h.visit(left)
+	h.arrive(t)
+	if strings.Contains(h.now.body, `data-page="post"`) {
+		t.Error("the password alone goes on where the person had passed the second factor before signing out")
+	}
+}
+
+// "mfa always" means now: a sign-in that is kept alive by its own forms does not keep a proof.
+func TestAProofDoesNotOutliveTheWay(t *testing.T) {
+	for name, keep := range map[string]func(h *venue, at string) string{
+		"by GET": func(h *venue, at string) string {
+			h.visit(strings.Replace(at, "/apps/salesforce", "/login", 1))
+			return h.now.answer.Header.Get("Location")
+		},
+		"by POST": func(h *venue, at string) string {
+			_, f, _ := strings.Cut(at, "?f=")
+			h.form("/mfa", "f", f)
+			return h.now.answer.Header.Get("Location")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newVenue(t, nil)
+			h.signIn(t, "alice")
+			h.visit("/apps/salesforce")
+			h.arrive(t)
+			h.clock.move(time.Minute)
+			h.form("/mfa/totp", "code", h.codeNow(t))
+			at := h.now.answer.Header.Get("Location")
+			for range 20 {
+				h.clock.move(14 * time.Minute)
+				at = keep(h, at)
+			}
+			h.visit(at)
+			h.arrive(t)
+			if strings.Contains(h.now.body, `data-page="post"`) {
+				t.Error("a code of hours ago opens an application that asks at every sign-in")
+			}
+		})
+	}
+}
+
+// An invitation opens the account it was made for, not the one that signs in next on the same way.
+func TestAnInvitationIsNotHandedOver(t *testing.T) {
+	h := newVenue(t, nil)
+	code, _, _, err := h.gateway.Invite(t.Context(), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.password(t, "bob", "/apps/coded")
+	h.form("/enroll", "code", code)
+	to := h.now.answer.Header.Get("Location")
+	_, f, _ := strings.Cut(to, "?f=")
+	h.form("/login", "f", f, "username", "alice", "password", "correct horse")
+	h.arrive(t)
+	if strings.Contains(h.now.body, `data-page="enroll"`) {
+		t.Error("bob's invitation enrolls a factor for alice")
+	}
+}
+
+// failingLog is a store whose audit log fails when told to.
+type failingLog struct {
+	idp.Store
+	fails atomic.Bool
+}
+
+func (f *failingLog) Append(ctx context.Context, e idp.Event) error {
+	if f.fails.Load() {
+		return errors.New("disk full")
+	}
+	return f.Store.Append(ctx, e)
+}
+
+// C-67: nothing happens without its audit line.
+func TestC67NothingHappensWithoutItsLine(t *testing.T) {
+	h := newVenue(t, nil)
+	s := &failingLog{Store: h.store}
+	h = venueOf(t, s, h.clock)
+	live := func() int {
+		list, err := h.store.UserSessions(t.Context(), "staff:alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+
+	h.visit("/apps/handy")
+	h.arrive(t)
+	s.fails.Store(true)
+	if a := h.form("/login", "username", "alice", "password", "correct horse"); a.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a sign-in that cannot be recorded: %d", a.StatusCode)
+	}
+	if n := live(); n != 0 || h.cookie("__Host-gatehouse") != nil {
+		t.Errorf("a sign-in that was not recorded has a session (%d in the store)", n)
+	}
+	s.fails.Store(false)
+
+	h.use("second")
+	h.password(t, "alice", "/")
+	h.form("/enroll/totp", "code", h.codeNow(t))
+	h.arrive(t)
+	s.fails.Store(true)
+	h.form("/mfa", "device", "yes")
+	if n := h.devices(t, "staff:alice"); n != 0 {
+		t.Error("a device is remembered and no line says so")
+	}
+	s.fails.Store(false)
 }
