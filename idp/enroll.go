@@ -144,6 +144,9 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 	if err := g.record(r, e); err != nil {
 		return err
 	}
+		if err := g.countDay(r, v, inviteName); err != nil {
+			return err
+		}
 	return redirect(w, v.withFlow("/enroll"))
 }
 

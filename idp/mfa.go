@@ -177,12 +177,16 @@ func (g *Gateway) judged(r *http.Request, v *visitor, f Factor, kind string, err
 			return "", err
 		}
 		return "", g.record(r, e)
-	case errors.Is(err, ErrBadCredentials):
+	case errors.Is(err, ErrBadCredentials), errors.Is(err, ErrSpent):
+		if err := g.countDay(r, v, f.Name()); err != nil {
+			return "", err
+		}
 		e.Result, e.Reason = Failure, "bad_credentials"
+		if errors.Is(err, ErrSpent) {
+			e.Reason = "spent"
+			return spentCode, g.record(r, e)
+		}
 		return wrongCode, g.record(r, e)
-	case errors.Is(err, ErrSpent):
-		e.Result, e.Reason = Failure, "spent"
-		return spentCode, g.record(r, e)
 	}
 	return "", g.factorFailed(r, v, f, kind, err)
 }
@@ -204,7 +208,8 @@ func tryKeys(userKey, factor string) (short, daily string) {
 }
 
 // mayTry counts a try before it is judged, so that guesses sent together are all counted. It returns a sentence
-// where there were too many; the count goes back to nothing with a right answer.
+// where there were too many. With a right answer this count goes back to nothing; that of the day, see
+// countDay, does not.
 func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (string, error) {
 	ctx, now := context.WithoutCancel(r.Context()), g.now()
 	short, daily := tryKeys(v.session.User.Key(), factor)
@@ -226,8 +231,6 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 		}
 		if n > codeTries {
 			sentence = limitedCode
-		} else if _, err := g.store.Fail(ctx, daily, now, day); err != nil {
-			return "", err
 		}
 	}
 	if sentence == "" {
@@ -238,13 +241,17 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 	return sentence, g.record(r, e)
 }
 
+// countDay counts a wrong answer for the day. A right one clears nothing here: somebody who has the password
+// could otherwise guess on for as long as the person comes to work (security.md C-30).
+func (g *Gateway) countDay(r *http.Request, v *visitor, factor string) error {
+	_, daily := tryKeys(v.session.User.Key(), factor)
+	_, err := g.store.Fail(context.WithoutCancel(r.Context()), daily, g.now(), day)
+	return err
+}
+
 func (g *Gateway) forgetTries(ctx context.Context, v *visitor, factor string) error {
-	ctx = context.WithoutCancel(ctx)
-	short, daily := tryKeys(v.session.User.Key(), factor)
-	if err := g.store.Clear(ctx, short); err != nil {
-		return err
-	}
-	return g.store.Clear(ctx, daily)
+	short, _ := tryKeys(v.session.User.Key(), factor)
+	return g.store.Clear(context.WithoutCancel(ctx), short)
 }
 
 // hashText prints a hash for use in a counter's key.
