@@ -54,6 +54,8 @@ type budget struct {
 	key    string
 	most   int
 	window time.Duration
+
+	directory bool // most stays below the threshold at which a directory locks the account
 }
 
 // enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it.
@@ -150,7 +152,9 @@ func (l *Limiter) addressFailed(a netip.Addr, now time.Time) {
 		lim = rate.NewLimiter(rate.Every(time.Minute/time.Duration(l.limits.Address)), l.limits.Address)
 		l.addresses[key] = lim
 	}
-	lim.AllowN(now, 1)
+	// Attempts that were let in together may all fail: what is too many is owed, or an address that
+	// sends its guesses in bursts would have any number of them.
+	lim.ReserveN(now, 1)
 }
 
 // makeRoom forgets addresses whose failures are over; if that frees nothing, any one.

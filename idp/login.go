@@ -232,7 +232,7 @@ func (g *Gateway) budget(ctx context.Context, f found) budget {
 		most, window = 3, 30*time.Minute
 	}
 	// Two below the directory's own threshold: the gateway must not become the cannon that locks accounts.
-	b.most, b.window = max(1, most-2), window
+	b.most, b.window, b.directory = max(1, most-2), window, true
 	return b
 }
 
@@ -243,7 +243,7 @@ func (g *Gateway) ownBudget(ctx context.Context, v *visitor, u *User, b budget) 
 		return b, false
 	}
 	b.key = "password:" + u.Key() + ":" + hashText(own.ID)
-	if b.most > 1 && b.most != g.limiter.limits.User {
+	if b.directory {
 		b.most = 1 // together with the strangers' failures still below the directory's threshold
 	}
 	return b, true

@@ -1,11 +1,17 @@
 package idp_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // C-30: a day's wrong codes stay counted when the person signs in in between. Otherwise somebody who has the
@@ -48,5 +54,87 @@ func TestC30RightCodesAreNotCounted(t *testing.T) {
 		if !strings.Contains(h.now.body, `data-page="post"`) {
 			t.Fatalf("sign-in %d: %d %s", i, h.now.answer.StatusCode, h.words())
 		}
+	}
+}
+
+// C-21: a directory that locks at 7 must not lock because a stranger and the person's own device fail in turn.
+func TestC21OwnDeviceStaysBelowTheThreshold(t *testing.T) {
+	for limit := 3; limit <= 10; limit++ {
+		corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: limit}
+		v := withSources(t, corp)
+		v.use("own device")
+		v.visit("/")
+		v.arrive(t)
+		v.form("/login", "username", "alice", "password", "right")
+		v.arrive(t)
+		v.form("/enroll/totp", "code", v.codeNow(t))
+		v.arrive(t)
+		v.form("/mfa", "device", "yes")
+		v.arrive(t)
+		v.form("/logout")
+		own := v.now
+		corp.take()
+		for i := range 12 {
+			v.try(t, "alice", fmt.Sprint("guess", i))
+		}
+		v.now = own
+		for i := range 12 {
+			v.visit("/")
+			v.arrive(t)
+			v.form("/login", "username", "alice", "password", fmt.Sprint("forgotten", i))
+		}
+		binds := 0
+		for _, c := range corp.take() {
+			if c == "authenticate" {
+				binds++
+			}
+		}
+		if binds >= limit {
+			t.Errorf("the directory locks at %d and saw %d wrong passwords", limit, binds)
+		}
+	}
+}
+
+// gatedSource judges no password before the test has let many of them in.
+type gatedSource struct {
+	countingSource
+	waiting sync.WaitGroup
+}
+
+func (s *gatedSource) Authenticate(context.Context, *idp.User, string) error {
+	s.waiting.Done()
+	s.waiting.Wait()
+	return idp.ErrBadCredentials
+}
+
+// C-19: an address that sends its guesses together pays for all of them.
+func TestC19ABurstIsPaidFor(t *testing.T) {
+	const burst = 200
+	corp := &gatedSource{countingSource: countingSource{name: "corp", users: map[string]string{}, limit: 5}}
+	corp.waiting.Add(burst)
+	v := withSources(t, corp)
+	var forms []*http.Request
+	for i := range burst + 1 {
+		v.use(fmt.Sprint("bot", i))
+		v.visit("/")
+		v.arrive(t)
+		body := url.Values{"f": {v.mark(t)}, "username": {fmt.Sprint("nobody", i)}, "password": {"x"}}.Encode()
+		r := v.request(http.MethodPost, "/login", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, c := range v.cookies(t) {
+			r.AddCookie(c)
+		}
+		forms = append(forms, r)
+	}
+	var done sync.WaitGroup
+	for _, r := range forms[:burst] {
+		done.Go(func() { v.gateway.ServeHTTP(httptest.NewRecorder(), r) })
+	}
+	done.Wait()
+	v.clock.move(4 * time.Minute) // two hundred at thirty a minute are owed for longer
+	w := httptest.NewRecorder()
+	corp.waiting.Add(1)
+	if v.gateway.ServeHTTP(w, forms[burst]); w.Code != http.StatusTooManyRequests {
+		t.Errorf("after %d guesses in one second and four minutes: %d", burst, w.Code)
 	}
 }

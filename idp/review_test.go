@@ -25,6 +25,16 @@ func (h *venue) password(t *testing.T, name, path string) {
 	h.arrive(t)
 }
 
+// mark is the value of f on the page that is shown.
+func (h *venue) mark(t *testing.T) string {
+	t.Helper()
+	m := flowID.FindStringSubmatch(h.now.body)
+	if m == nil {
+		t.Fatal("no f on the page", h.words())
+	}
+	return m[1]
+}
+
 func (h *venue) devices(t *testing.T, user string) int {
 	t.Helper()
 	list, err := h.store.UserDevices(t.Context(), user, h.clock.Now())
