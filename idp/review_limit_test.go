@@ -138,3 +138,21 @@ func TestC19ABurstIsPaidFor(t *testing.T) {
 		t.Errorf("after %d guesses in one second and four minutes: %d", burst, w.Code)
 	}
 }
+
+// A group that only looks like another one in a comparison without regard to case is not that group: whoever may
+// make groups in some corner of a directory could otherwise give themselves a role.
+func TestGroupsThatOnlyFoldAlikeAreNotTheSame(t *testing.T) {
+	for _, c := range []struct {
+		have, want string
+		in         bool
+	}{
+		{"Supervisors", "supervisors", true}, {"ÄRZTE", "ärzte", true}, {"Ομάδα", "ΟΜΆΔΑ", true}, {"Straße", "STRAßE", true},
+		{"\u017fupervi\u017for\u017f", "supervisors", false}, {"\u212aings", "kings", false}, {"\u212bngström", "ångström", false},
+		{"Supervisors ", "Supervisors", false}, {"", "", true},
+	} {
+		u := &idp.User{Source: "corp", Groups: []idp.Group{{Names: []string{c.have}}}}
+		if got := u.In(idp.GroupRef{Source: "corp", Name: c.want}); got != c.in {
+			t.Errorf("%+q as %+q: %v", c.have, c.want, got)
+		}
+	}
+}

@@ -81,12 +81,19 @@ func (u *User) In(ref GroupRef) bool {
 	}
 	for _, g := range u.Groups {
 		for _, n := range g.Names {
-			if strings.EqualFold(n, ref.Name) {
+			if sameName(n, ref.Name) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// sameName compares as directories do, without regard to case. Letters that are no two cases of one
+// letter but fold alike (ſ and s, the sign for kelvin and k) stay apart: a directory takes them for two
+// groups, and may let somebody make the second one.
+func sameName(a, b string) bool {
+	return a == b || strings.EqualFold(a, b) && strings.ToLower(a) == strings.ToLower(b) && strings.ToUpper(a) == strings.ToUpper(b)
 }
 
 // InAny reports whether the person is in one of the groups.
