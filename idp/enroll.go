@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,12 +44,16 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	gate, err := g.mayEnroll(r, v)
+	if err != nil {
+		return err
+	}
 	switch {
 	case d.Verdict != Ask:
 		return g.next(w, r, v)
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
-	case !g.mayEnroll(r, v):
+	case !gate:
 		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
 		return nil
 	case len(open) == 1:
@@ -71,27 +76,41 @@ func (g *Gateway) nothingToEnroll(r *http.Request, v *visitor, d Decision) error
 }
 
 // mayEnroll reports whether the gate of the first enrollment is open: a password alone does not open it
-// unless the policy says so.
-func (g *Gateway) mayEnroll(r *http.Request, v *visitor) bool {
+// unless the policy says so, and never where the person has a factor already.
+func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 	if v.flow.Invited {
-		return true
+		return true, nil
 	}
 	gate := g.policyOf(v.flow.App).EnrollFirst
 	if gate == nil {
-		return false
+		return false, nil
+	}
+	if guarded, err := g.guardedByOther(r.Context(), v); err != nil || guarded {
+		return false, err
 	}
 	switch gate.Mode {
 	case EnrollAnywhere:
-		return true
+		return true, nil
 	case EnrollFrom:
 		for _, n := range gate.Networks {
 			if n.Contains(g.client(r)) {
-				return true
+				return true, nil
 			}
 		}
 	case EnrollWithCode:
 	}
-	return false
+	return false, nil
+}
+
+// guardedByOther reports whether the person has, or may have, a factor that this session has not proved. It
+// may be one that the policy does not take: an application that asks for another factor must not be the
+// way round the first.
+func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
+	if slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return p.Factor != PasswordFactor }) {
+		return false, nil
+	}
+	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	return len(ready.enrolled) > 0 || len(ready.unreachable) > 0, err
 }
 
 // postEnrollCode takes an invitation code.
@@ -125,6 +144,9 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 	id := inviteID(v.session.User.Key(), r.PostForm.Get("code"))
 	_, err = g.store.TakeMemo(context.WithoutCancel(r.Context()), inviteKind, id, g.now())
 	if errors.Is(err, ErrNotFound) {
+		if err := g.countDay(r, v, inviteName); err != nil {
+			return err
+		}
 		e.Result, e.Reason = Failure, "bad_credentials"
 		if err := g.record(r, e); err != nil {
 			return err
@@ -144,9 +166,6 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 	if err := g.record(r, e); err != nil {
 		return err
 	}
-		if err := g.countDay(r, v, inviteName); err != nil {
-			return err
-		}
 	return redirect(w, v.withFlow("/enroll"))
 }
 
@@ -211,7 +230,10 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 // toEnroll returns the factor of the address where the person may set it up now.
 func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
 	open, _, err := g.enrollable(r, v)
-	if err != nil || !g.mayEnroll(r, v) {
+	if err != nil {
+		return nil, err
+	}
+	if gate, err := g.mayEnroll(r, v); err != nil || !gate {
 		return nil, err
 	}
 	for _, f := range open {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/totp"
 )
 
 // These tests are attacks: each tries to get something that it has no right to.
@@ -200,4 +201,46 @@ func TestC67NothingHappensWithoutItsLine(t *testing.T) {
 		t.Error("a device is remembered and no line says so")
 	}
 	s.fails.Store(false)
+}
+
+// Somebody who has a factor has had their first enrollment: the password alone does not set up a further one
+// through an application that takes another.
+func TestOneFactorGuardsTheEnrollmentOfAnother(t *testing.T) {
+	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
+	s := newVenue(t, nil).store
+	cfg := baseConfig(t, s, c.Now)
+	token, err := totp.New(totp.Config{Name: "token", Issuer: "Example Apps", Store: s, Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Factors = append(cfg.Factors, token)
+	cfg.Policies = append(cfg.Policies, &idp.Policy{Name: "tokens", Factors: &idp.FactorsSection{Names: []string{"token"}}})
+	cfg.Policies[1].Factors = &idp.FactorsSection{Names: []string{"totp"}}
+	cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: &sender{name: "strict"}, Policy: "tokens"})
+	h := newVenue(t, nil)
+	h.store, h.clock = s, c
+	if h.gateway, err = idp.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	h.signIn(t, "alice")
+	h.visit("/apps/strict")
+	h.arrive(t)
+	if !strings.Contains(h.now.body, `data-page="enroll"`) {
+		t.Errorf("who has just passed the one may set up the other: %s", h.words())
+	}
+	h.use("thief")
+	h.password(t, "alice", "/apps/strict")
+	if strings.Contains(h.now.body, `data-page="enroll"`) {
+		t.Error("the password alone enrolls a factor for somebody who has one already")
+	}
+	h.visit("/enroll/token?f=" + h.mark(t))
+	h.arrive(t)
+	if strings.Contains(h.now.body, `data-page="enroll"`) {
+		t.Error("the address of the factor is open")
+	}
+	h.use("newcomer")
+	h.password(t, "bob", "/apps/strict")
+	if !strings.Contains(h.now.body, `data-page="enroll"`) {
+		t.Errorf("a first enrollment: %s", h.words())
+	}
 }
