@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"unicode"
 )
 
 // refAlphabet has no letters that are misheard on the telephone or misread (Crockford's base 32).
@@ -93,16 +95,16 @@ func (g *Gateway) refuse(r *http.Request, e Event, err *Error) error {
 	return &auditedError{err: err, ref: e.Ref}
 }
 
-// clip keeps a cause to one line of a size that a log likes.
+// clip keeps a text to one line of a size that a log likes. What does not print could steer the terminal
+// that shows the log, or turn its text around (security.md C-66).
 func clip(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c < 0x20 || c == 0x7f {
-			b[i] = ' '
+	if len(s) > 500 {
+		s = strings.ToValidUTF8(s[:500], "")
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
 		}
-	}
-	if len(b) > 500 {
-		b = b[:500]
-	}
-	return string(b)
+		return r
+	}, s)
 }

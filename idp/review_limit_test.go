@@ -95,6 +95,25 @@ func TestC21OwnDeviceStaysBelowTheThreshold(t *testing.T) {
 	}
 }
 
+// C-66: what somebody types as their name cannot steer the terminal of who reads the audit log.
+func TestC66NamesCannotSteerTerminals(t *testing.T) {
+	h := newVenue(t, nil)
+	h.visit("/")
+	h.arrive(t)
+	evil := "a\u009b2J\u202eb\u2028c\u0085" + strings.Repeat("é", 120)
+	h.form("/login", "username", evil, "password", "x")
+	var last idp.Event
+	if err := h.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
+		last = e
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if last.Kind != idp.EventLogin || strings.ContainsAny(last.Name, "\u009b\u202e\u2028\u0085\ufffd") {
+		t.Errorf("%+q", last.Name)
+	}
+}
+
 // gatedSource judges no password before the test has let many of them in.
 type gatedSource struct {
 	countingSource
