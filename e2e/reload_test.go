@@ -1,0 +1,463 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+const (
+	reloads     = 100
+	callers     = 20
+	perReload   = 15 // requests of the crowd between two reloads, at the least
+	atMostAfter = 1.2
+)
+
+// tally is what a crowd saw.
+type tally struct {
+	requests, signIns, launches atomic.Int64
+	resets, plainResets         atomic.Int64
+
+	mu    sync.Mutex
+	wrong []string
+	why   map[string]int // kinds of resets
+}
+
+func (s *tally) fail(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+}
+
+func (s *tally) reset(where string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		text = text[i+2:]
+	}
+	s.why[where+": "+text]++
+}
+
+// paired sends each request to the gateway and, at the same moment and by a connection of the same kind and
+// age, one like it to a site of plain Caddy. So both see the same reloads.
+type paired struct {
+	gateway, plain http.RoundTripper
+	plainURL       string
+	seen           *tally
+}
+
+// errReset says that the connection broke, which is Caddy's doing and not the gateway's.
+var errReset = errors.New("transport")
+
+// RoundTrip sends the two and returns the gateway's answer, read to its end.
+func (p paired) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	again := func(ctx context.Context, address string) (*http.Request, error) {
+		twin, err := http.NewRequestWithContext(ctx, r.Method, address, bytes.NewReader(body))
+		if err == nil {
+			twin.Header = r.Header.Clone()
+		}
+		return twin, err
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		twin, err := again(r.Context(), p.plainURL)
+		if err != nil {
+			p.seen.fail("%v", err)
+			return
+		}
+		_, text, err := whole(p.plain, twin)
+		switch {
+		case err != nil:
+			p.seen.plainResets.Add(1)
+			p.seen.reset("plain", err)
+		case text != "plain":
+			p.seen.fail("plain Caddy says %q", text)
+		}
+	})
+	defer both.Wait()
+	req, err := again(r.Context(), r.URL.String())
+	if err != nil {
+		return nil, err
+	}
+	res, text, err := whole(p.gateway, req)
+	p.seen.requests.Add(1)
+	if err != nil {
+		p.seen.resets.Add(1)
+		p.seen.reset("gateway", err)
+		return nil, fmt.Errorf("%w: %w", errReset, err)
+	}
+	if res.StatusCode >= http.StatusInternalServerError {
+		p.seen.fail("%s %s: %s: %.300s", r.Method, r.URL.Path, res.Status, text)
+	}
+	res.Request, res.Body = r, io.NopCloser(strings.NewReader(text))
+	return res, nil
+}
+
+// whole reads an answer to its end; a body that breaks off is a broken connection too.
+func whole(by http.RoundTripper, r *http.Request) (*http.Response, string, error) {
+	res, err := by.RoundTrip(r)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res, string(text), err
+}
+
+// caller is one person of the crowd at a browser that keeps its connections.
+type caller struct {
+	*Client
+	who    *Person
+	portal string
+	seen   *tally
+	signed bool // has seen the tiles, and has not signed out since
+}
+
+// newCaller has HTTP/1.1 or HTTP/2.
+func (c crowd) newCaller(who *Person, h1 bool, seen *tally) *caller {
+	c.t.Helper()
+	transport := func() *http.Transport {
+		t := c.HTTP("").Transport.(*http.Transport)
+		if h1 {
+			t.ForceAttemptHTTP2, t.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+		}
+		return t
+	}
+	hc := &http.Client{Timeout: patience, Transport: paired{transport(), transport(), c.URL("plain.example.test", "/"), seen}}
+	return &caller{Client: NewClient(c.t, hc), who: who, portal: c.Portal("/"), seen: seen}
+}
+
+// shift signs in, launches a few times, and signs out.
+func (c *caller) shift() error {
+	tiles, err := c.tiles()
+	if err != nil {
+		return err
+	}
+	c.seen.signIns.Add(1)
+	for range 4 {
+		if err := c.launch(tiles); err != nil {
+			return err
+		}
+		if tiles, err = c.tiles(); err != nil {
+			return err
+		}
+	}
+	out, err := tiles.Form("/logout", "f")
+	if err != nil {
+		return err
+	}
+	c.signed = false // whatever becomes of the answer
+	_, err = c.send(tiles, out, nil)
+	return err
+}
+
+// tiles opens the portal and signs in where that is to be expected.
+func (c *caller) tiles() (*Page, error) {
+	p, err := c.open(c.portal)
+	if err != nil {
+		return nil, err
+	}
+	if c.signed && p.Kind != "portal" {
+		return nil, fmt.Errorf("%w: %s", errAsked, p)
+	}
+	if p, err = c.answerAll(p, c.who, "portal"); err != nil {
+		return nil, err
+	}
+	if !strings.Contains(p.Body, c.who.Name+"@example.test") {
+		return nil, fmt.Errorf("the portal of somebody else than %s: %s", c.who.Name, p)
+	}
+	c.signed = true
+	return p, nil
+}
+
+func (c *caller) launch(tiles *Page) error {
+	p, err := c.press(tiles, "connect")
+	if err != nil {
+		return err
+	}
+	if p.Kind == "login" || p.Kind == "password" {
+		return fmt.Errorf("%w: %s", errAsked, p)
+	}
+	response, err := p.SAMLResponse()
+	if err != nil {
+		return fmt.Errorf("launch: %w", err)
+	}
+	if !bytes.Contains(response, []byte(">"+c.who.Name+"@example.test<")) || !bytes.HasSuffix(bytes.TrimSpace(response), []byte("Response>")) {
+		return fmt.Errorf("the response of somebody else than %s: %s", c.who.Name, response)
+	}
+	c.seen.launches.Add(1)
+	return nil
+}
+
+// work goes on until told to stop. A connection that breaks is what a person would mend by opening the
+// portal again; anything else is wrong.
+func (c *caller) work(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if err := c.shift(); err != nil && !errors.Is(err, errReset) {
+			c.seen.fail("%s: %v", c.who.Name, err)
+			return
+		}
+	}
+}
+
+// TestHundredReloads: while twenty people sign in and launch, the configuration changes a hundred times.
+// Nobody sees an error page, somebody else's page, or a sign-in that was not due, and no more connections
+// break than to a site of plain Caddy.
+func TestHundredReloads(t *testing.T) {
+	c := newCrowd(t, callers)
+	configurations := c.configurations()
+	c.Start()
+	seen := &tally{why: map[string]int{}}
+	var people []*caller
+	var enrolled sync.WaitGroup
+	for i, who := range c.people {
+		p := c.newCaller(who, i%2 == 0, seen)
+		people = append(people, p)
+		enrolled.Go(func() {
+			if _, err := p.tiles(); err != nil {
+				seen.fail("enrolling %s: %v", who.Name, err)
+			}
+		})
+	}
+	enrolled.Wait()
+
+	stop := make(chan struct{})
+	var crowd sync.WaitGroup
+	for _, p := range people {
+		crowd.Go(func() { p.work(stop) })
+	}
+	half := c.reload(configurations, reloads/2, seen)
+	c.reload(configurations, reloads/2, seen)
+	close(stop)
+	crowd.Wait()
+	for _, p := range people {
+		p.http.CloseIdleConnections()
+	}
+	t.Logf("%d reloads, %d people: %d requests, %d sign-ins, %d launches; broken connections: %d, to plain Caddy %d of as many: %v",
+		reloads, callers, seen.requests.Load(), seen.signIns.Load(), seen.launches.Load(), seen.resets.Load(), seen.plainResets.Load(), seen.why)
+	for _, w := range seen.wrong {
+		t.Error(w)
+	}
+	if seen.signIns.Load() < callers || seen.launches.Load() < 4*callers {
+		t.Error("too little was done to prove anything")
+	}
+	// Two counts of the same rare thing differ by chance: three standard deviations of their difference.
+	if ours, plain := float64(seen.resets.Load()), float64(seen.plainResets.Load()); ours > plain+3*math.Sqrt(ours+plain) {
+		t.Errorf("%v connections to the gateway broke, and %v to plain Caddy", ours, plain)
+	}
+
+	// What the reloads left behind is there after the second half as well as after the first.
+	Await(t, "goroutines to go", func() error {
+		now := c.footprint()
+		if now.goroutines > half.goroutines*atMostAfter+10 || now.files > half.files*atMostAfter+10 || now.heap > half.heap*atMostAfter+8<<20 {
+			return fmt.Errorf("after %d reloads %+v, after %d %+v", reloads/2, half, reloads, now)
+		}
+		t.Logf("after %d reloads under load: %s; after %d, idle: %s", reloads/2, half, reloads, now)
+		return nil
+	})
+}
+
+// configurations are two that differ, adapted.
+func (c crowd) configurations() [2]string {
+	c.t.Helper()
+	var adapted [2]string
+	for i, values := range []map[string]any{{}, {"Title": "Other Apps", "Links": []string{"handbook", "wiki"}}} {
+		c.change(values)
+		out, err := c.Command("adapt", "--config", c.config())
+		if err != nil {
+			c.t.Fatalf("adapt: %v: %s", err, out)
+		}
+		// Warnings go to standard error, which comes before.
+		adapted[i] = out[strings.Index(out, `{"admin"`):]
+	}
+	c.change(nil)
+	return adapted
+}
+
+// reload makes one configuration after the other the one in force, with requests between.
+func (c crowd) reload(configurations [2]string, n int, seen *tally) footprint {
+	c.t.Helper()
+	admin := c.admin()
+	for i := range n {
+		res, err := admin.Post("http://localhost/load", "application/json", strings.NewReader(configurations[(i+1)%2]))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+			c.t.Fatalf("reload %d: %s: %s %v", i, res.Status, text, err)
+		}
+		before := seen.requests.Load()
+		Await(c.t, "the crowd to go on", func() error {
+			if done := seen.requests.Load() - before; done < perReload {
+				return fmt.Errorf("%d requests after reload %d", done, i)
+			}
+			return nil
+		})
+	}
+	return c.footprint()
+}
+
+// footprint is what Caddy holds.
+type footprint struct{ goroutines, files, heap, rss float64 }
+
+func (f footprint) String() string {
+	return fmt.Sprintf("%.0f goroutines, %.0f open files, %.1f MB live heap, %.1f MB resident", f.goroutines, f.files, f.heap/1e6, f.rss/1e6)
+}
+
+// footprint reads Caddy's metrics after a garbage collection.
+func (c *Caddy) footprint() footprint {
+	c.t.Helper()
+	admin := c.admin()
+	get := func(path string) string {
+		res, err := admin.Get("http://localhost" + path)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+			c.t.Fatalf("%s: %s %v", path, res.Status, err)
+		}
+		return string(text)
+	}
+	get("/debug/pprof/heap?gc=1")
+	values := map[string]float64{}
+	for line := range strings.Lines(get("/metrics")) {
+		name, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if v, err := strconv.ParseFloat(number, 64); err == nil {
+			values[name] = v
+		}
+	}
+	f := footprint{values["go_goroutines"], values["process_open_fds"], values["go_memstats_alloc_bytes"], values["process_resident_memory_bytes"]}
+	if f.goroutines == 0 || f.files == 0 || f.heap == 0 || f.rss == 0 {
+		c.t.Fatalf("no figures in the metrics: %+v", f)
+	}
+	return f
+}
+
+// TestBrokenReload: a configuration that cannot work is refused with the name of what is wrong, and the one
+// before goes on serving the people who are signed in.
+func TestBrokenReload(t *testing.T) {
+	c := newCrowd(t, 1)
+	c.Start()
+	client := c.Client()
+	client.SignIn(c.Caddy, c.people[0])
+	missing := filepath.Join(c.Dir, "missing")
+	seal := WriteFile(t, filepath.Join(c.Dir, "seal"), strings.Repeat("k", 32))
+	short := WriteFile(t, filepath.Join(c.Dir, "short"), "short")
+	for name, broken := range map[string]struct {
+		values map[string]any
+		want   []string
+	}{
+		"unknown policy":        {map[string]any{"PortalPolicy": "wekly"}, []string{"Caddyfile:", "wekly", "weekly"}},
+		"missing secret":        {map[string]any{"Users": []LocalUser{{Name: "agent00", Email: "a@example.test", Hash: "{file." + missing + "}"}}}, []string{"source people", "agent00", missing}},
+		"missing seal key":      {map[string]any{"SealKey": "{file." + missing + "}"}, []string{"seal_key", missing}},
+		"short seal key":        {map[string]any{"SealKey": "{file." + short + "}"}, []string{"seal_key", "32 bytes"}},
+		"another seal key":      {map[string]any{"SealKey": "{file." + seal + "}"}, []string{"seal_key", seal, "gatehouse.db"}},
+		"malformed hash":        {map[string]any{"Users": []LocalUser{{Name: "agent00", Email: "a@example.test", Hash: "hunter2"}}}, []string{"agent00", "argon2id"}},
+		"two users of a name":   {map[string]any{"Users": []LocalUser{c.values["Users"].([]LocalUser)[0], c.values["Users"].([]LocalUser)[0]}}, []string{"agent00"}},
+		"application of a name": {map[string]any{"Links": []string{"connect"}}, []string{"Caddyfile:", "connect"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken.values["Title"] = "Broken"
+			c.change(broken.values)
+			err := c.Reload()
+			if err == nil {
+				t.Fatal("the configuration was taken")
+			}
+			t.Logf("%v", lastLine(err.Error()))
+			for _, want := range broken.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error lacks %q: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Error("the error repeats what may be a password")
+			}
+			p := client.Get(c.Portal("/"))
+			if p.Kind != "portal" || strings.Contains(p.Body, "Broken") {
+				t.Errorf("after a refused configuration: %s", p)
+			}
+			if p := client.Get(c.Portal("/readyz")); p.Status != http.StatusOK {
+				t.Errorf("after a refused configuration: %s", p)
+			}
+		})
+	}
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// TestRotatedSecret: Caddy does not load a configuration whose text is the same, so the new content of a
+// secret's file counts after "caddy reload --force" only.
+func TestRotatedSecret(t *testing.T) {
+	c := newCrowd(t, 1)
+	who := c.people[0]
+	file := WriteFile(t, filepath.Join(c.Dir, "hash"), cheapHash(t, who.Password)+"\n")
+	c.change(map[string]any{"Users": []LocalUser{{Name: who.Name, Email: who.Name + "@example.test", Hash: "{file." + file + "}"}}})
+	c.Start()
+	old := *who
+	c.Client().SignIn(c.Caddy, &old)
+
+	WriteFile(t, file, cheapHash(t, "the next password")+"\n")
+	next := old
+	next.Password = "the next password"
+	if out, err := c.Command("reload", "--config", c.config(), "--address", "unix/"+filepath.Join(c.Dir, "admin.sock")); err != nil {
+		t.Fatalf("reload: %v: %s", err, out)
+	}
+	if p := c.afterPassword(&old); p.Kind == "password" {
+		t.Errorf("without --force the new file counts already: %s", p)
+	}
+	if err := c.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if p := c.afterPassword(&old); p.Kind != "password" && p.Kind != "login" {
+		t.Errorf("the old password after reload --force: %s", p)
+	}
+	if p := c.afterPassword(&next); p.Kind != "mfa" {
+		t.Errorf("the new password after reload --force: %s", p)
+	}
+}
+
+// afterPassword signs in by password in a new browser and returns the page that comes.
+func (c crowd) afterPassword(who *Person) *Page {
+	c.t.Helper()
+	client := c.Client()
+	p, _ := client.Walk(client.Get(c.Portal("/")), who, "password")
+	p, err := client.answer(p, who)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
