@@ -24,7 +24,7 @@ type PolicyConfig struct {
 	// Groups let in their members only, each as "source/name"; the source may be left out where there
 	// is one source only. Default: everybody who can sign in.
 	Groups []string `json:"groups,omitempty"`
-	// EnrollFirst guards the first enrollment of somebody who has shown a password only. Default: with_code.
+	// EnrollFirst guards the first enrollment of somebody who has shown a password only. Default: anywhere.
 	EnrollFirst *EnrollFirstConfig `json:"enroll_first,omitempty"`
 }
 
