@@ -45,12 +45,9 @@ func (g *Gateway) ownDevice(ctx context.Context, v *visitor, userKey string) (*D
 
 // postDevice takes the answer to "Is this your device?".
 func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.takeFlow(w, r)
+	v, err := g.takeStep(w, r)
 	if err != nil || v == nil {
 		return err
-	}
-	if v.session == nil || v.flow.User == "" {
-		return g.next(w, r, v)
 	}
 	d, own, err := g.decide(r, v)
 	if err != nil {

@@ -115,12 +115,9 @@ func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) 
 
 // postEnrollCode takes an invitation code.
 func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.takeFlow(w, r)
+	v, err := g.takeStep(w, r)
 	if err != nil || v == nil {
 		return err
-	}
-	if v.session == nil || v.flow.User == "" {
-		return g.next(w, r, v)
 	}
 	open, d, err := g.enrollable(r, v)
 	if err != nil || d.Verdict != Ask || len(open) == 0 {
@@ -259,12 +256,9 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 
 // postEnrollFactor stores the factor once its answer proves that it works. That is a proof as well.
 func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.takeFlow(w, r)
+	v, err := g.takeStep(w, r)
 	if err != nil || v == nil {
 		return err
-	}
-	if v.session == nil || v.flow.User == "" {
-		return g.next(w, r, v)
 	}
 	f, err := g.toEnroll(r, v)
 	if err != nil {

@@ -117,6 +117,19 @@ func (g *Gateway) takeFlow(w http.ResponseWriter, r *http.Request) (*visitor, er
 	return nil, g.startAnew(w, g.appOf(fid))
 }
 
+// takeStep spends the flow of a form that only somebody signed in can have been shown. Where they are
+// not, it sends them on and returns nil.
+func (g *Gateway) takeStep(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+	v, err := g.takeFlow(w, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if v.session == nil || v.flow.User == "" {
+		return nil, g.next(w, r, v)
+	}
+	return v, nil
+}
+
 func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error)) error {
 	if fid == "" || len(fid) > 128 || v.browser == (Hash{}) {
 		return nil

@@ -118,11 +118,11 @@ func (g *Gateway) postApp(w http.ResponseWriter, r *http.Request) error {
 
 // postChoice takes up a flow whose person chose between several ways in.
 func (g *Gateway) postChoice(w http.ResponseWriter, r *http.Request, a *application) error {
-	v, err := g.takeFlow(w, r)
+	v, err := g.takeStep(w, r)
 	if err != nil || v == nil {
 		return err
 	}
-	if v.session == nil || v.flow.User == "" || v.flow.App != a.tile.Name {
+	if v.flow.App != a.tile.Name {
 		return g.next(w, r, v)
 	}
 	v.flow.Choice = r.PostForm.Get("choice")

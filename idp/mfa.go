@@ -130,12 +130,9 @@ func why(d Decision) string {
 
 // postFactor judges the answer to a challenge.
 func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.takeFlow(w, r)
+	v, err := g.takeStep(w, r)
 	if err != nil || v == nil {
 		return err
-	}
-	if v.session == nil || v.flow.User == "" {
-		return g.next(w, r, v)
 	}
 	f, d, ready, err := g.askedFactor(r, v)
 	if err != nil {
