@@ -120,8 +120,8 @@ func (r *refusal) Error() string { return r.err.Error() }
 
 func (r *refusal) Unwrap() error { return r.err }
 
-// commandTime bounds what a command does with the store.
-const commandTime = 2 * time.Minute
+// commandTime bounds what a command does with the store: an export of a long audit log takes its time.
+const commandTime = 30 * time.Minute
 
 // deadline is the context of one command.
 func deadline(cmd *cobra.Command) (context.Context, context.CancelFunc) {

@@ -110,7 +110,7 @@ func TestCheckFindsRotatedSecrets(t *testing.T) {
 		if err := os.Chtimes(secret, c.at, c.at); err != nil {
 			t.Fatal(err)
 		}
-		found, _ := s.findings(file) //nolint:errcheck // a warning is no error
+		found, _ := s.findings(file)
 		if f := pick(found, "secrets", secret); (f != nil) != c.want {
 			t.Errorf("of %v: %+v", c.at, f)
 		}
