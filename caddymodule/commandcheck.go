@@ -1,11 +1,9 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,53 +89,6 @@ func (l *loaded) checkMetadata() []idp.Finding {
 		found = append(found, idp.Finding{Level: idp.LevelOK, Where: where, Rule: "M1", What: fmt.Sprintf("IAM takes the %d characters at %s", len(doc), l.entityID())})
 	}
 	return found
-}
-
-// checkGroups asks the sources that can tell for every group that the configuration names.
-func (l *loaded) checkGroups(ctx context.Context) (found []idp.Finding) {
-	n := l.names()
-	for _, ref := range l.groupsNamed() {
-		g, err := n.group(ref)
-		if err != nil {
-			continue // crossCheck has refused it
-		}
-		for _, s := range l.sources {
-			finder, ok := s.(idp.GroupFinder)
-			if !ok || s.Name() != g.Source {
-				continue
-			}
-			if err := finder.FindGroup(ctx, g.Name); err != nil {
-				found = append(found, groupFinding(g, err))
-			}
-		}
-	}
-	return found
-}
-
-func groupFinding(g idp.GroupRef, err error) idp.Finding {
-	f := idp.Finding{Level: idp.LevelError, Where: "group " + g.String()}
-	switch {
-	case errors.Is(err, idp.ErrNotFound):
-		f.What, f.Cure = "the source knows no such group", "write its name as the directory has it: CN, sAMAccountName or DN"
-	case errors.Is(err, idp.ErrAmbiguous):
-		f.What, f.Cure = "the name fits more than one group, so that it fits none", "write the group's DN"
-	default:
-		f.Level, f.What = idp.LevelWarning, "the source could not answer: "+err.Error()
-	}
-	return f
-}
-
-// groupsNamed returns every group of the configuration once, as written.
-func (l *loaded) groupsNamed() []string {
-	var refs []string
-	for _, p := range l.Policies {
-		refs = append(refs, p.Groups...)
-	}
-	for _, e := range l.Applications {
-		refs = append(refs, e.groupRefs()...)
-	}
-	slices.Sort(refs)
-	return slices.Compact(refs)
 }
 
 func printFindings(cmd *cobra.Command, found []idp.Finding, strict bool) error {

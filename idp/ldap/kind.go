@@ -116,7 +116,7 @@ func domainOf(dn string) (string, error) {
 		from--
 	}
 	if from == len(parsed.RDNs) {
-		return "", errors.New("it has to end in the domain, such as DC=corp,DC=example,DC=com")
+		return "", errors.New("it does not end in a domain")
 	}
 	return (&goldap.DN{RDNs: parsed.RDNs[from:]}).String(), nil
 }

@@ -126,7 +126,7 @@ func New(c Config) (*Source, error) {
 	for _, base := range c.BaseDNs {
 		root, err := domainOf(base)
 		if err != nil {
-			return nil, fmt.Errorf("base DN %q: %w", base, err)
+			return nil, fmt.Errorf("base DN %q: write it as OU=People,DC=corp,DC=example,DC=com: %w", base, err)
 		}
 		if !slices.ContainsFunc(s.roots, func(r string) bool { return sameDN(r, root) }) {
 			s.roots = append(s.roots, root)

@@ -1,0 +1,84 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// groupTime bounds how long directories are asked for the groups of a configuration.
+const groupTime = time.Minute
+
+// checkGroups asks the sources that keep their groups elsewhere for each group that the configuration
+// names, and says which policy or application names one that is not there: nobody could be in it.
+func (a *App) checkGroups(ctx context.Context) []idp.Finding {
+	finders := map[string]idp.GroupFinder{}
+	for _, s := range a.sources {
+		if f, ok := s.(idp.GroupFinder); ok {
+			finders[s.Name()] = f
+		}
+	}
+	var found []idp.Finding
+	n, known := a.names(), map[idp.GroupRef]error{}
+	ask := func(where string, groups []string) {
+		groups = slices.Clone(groups)
+		slices.Sort(groups)
+		for _, written := range slices.Compact(groups) {
+			ref, err := n.group(written)
+			if err != nil || finders[ref.Source] == nil {
+				continue // a group without a source fails the configuration
+			}
+			answer, asked := known[ref]
+			if !asked {
+				answer = finders[ref.Source].FindGroup(ctx, ref.Name)
+				known[ref] = answer
+			}
+			found = append(found, groupFinding(where, ref, answer))
+		}
+	}
+	for _, p := range a.Policies {
+		ask("policy "+p.Name, p.Groups)
+	}
+	for _, e := range a.Applications {
+		ask("application "+e.Name, e.groupRefs())
+	}
+	return found
+}
+
+func groupFinding(where string, ref idp.GroupRef, answer error) idp.Finding {
+	f := idp.Finding{Level: idp.LevelError, Where: where}
+	switch {
+	case answer == nil:
+		f.Level, f.What = idp.LevelOK, fmt.Sprintf("the directory has the group %q", ref)
+	case errors.Is(answer, idp.ErrNotFound):
+		f.What = fmt.Sprintf("the directory has no group %q, so nobody is in it (%v)", ref, answer)
+		f.Cure = "write the group's CN, sAMAccountName or DN as the directory has it"
+	case errors.Is(answer, idp.ErrAmbiguous):
+		f.What = fmt.Sprintf("the directory has more than one group %q, so the name means none (%v)", ref, answer)
+		f.Cure = "write the DN of the one that is meant"
+	default:
+		f.Level, f.What = idp.LevelWarning, fmt.Sprintf("the directory cannot be asked for the group %q: %v", ref, answer)
+	}
+	return f
+}
+
+// warnGroups logs the groups that are not there. It asks after the start, because a configuration has to
+// load while a directory is down.
+func (a *App) warnGroups() {
+	ctx, cancel := context.WithTimeout(a.ctx, groupTime)
+	defer cancel()
+	for _, f := range a.checkGroups(ctx) {
+		if a.ctx.Err() != nil {
+			return // another configuration is in force
+		}
+		if f.Level != idp.LevelOK {
+			a.log.Warn(f.What, zap.String("named_by", f.Where), zap.String("cure", f.Cure))
+		}
+	}
+}
