@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -141,6 +142,13 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
 	policy := g.policyOf(v.flow.App)
 	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
+	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
+	switch _, err := g.store.Session(r.Context(), v.session.ID); {
+	case errors.Is(err, ErrNotFound):
+		return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}
+	case err != nil:
+		return err
+	}
 	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
 	if err != nil {
 		return err

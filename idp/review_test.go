@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -242,5 +243,38 @@ func TestOneFactorGuardsTheEnrollmentOfAnother(t *testing.T) {
 	h.password(t, "bob", "/apps/strict")
 	if !strings.Contains(h.now.body, `data-page="enroll"`) {
 		t.Errorf("a first enrollment: %s", h.words())
+	}
+}
+
+// revokedMeanwhile is a factor during whose judgement the person's sessions are ended.
+type revokedMeanwhile struct {
+	idp.Factor
+	store idp.Store
+}
+
+func (f revokedMeanwhile) Verify(ctx context.Context, u *idp.User, memo []byte, answer url.Values) (idp.Proof, error) {
+	if _, err := f.store.DeleteUserSessions(ctx, u.Key(), idp.Hash{}); err != nil {
+		return idp.Proof{}, err
+	}
+	return f.Factor.Verify(ctx, u, memo, answer)
+}
+
+// C-15: a session that is ended while its factor is judged does not live on under the id that it would have got.
+func TestC15ARevokedSessionIsNotRaised(t *testing.T) {
+	h := newVenue(t, nil)
+	h.signIn(t, "alice")
+	cfg := baseConfig(t, h.store, h.clock.Now)
+	cfg.Factors[0] = revokedMeanwhile{cfg.Factors[0], h.store}
+	var err error
+	if h.gateway, err = idp.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	h.visit("/apps/salesforce")
+	h.arrive(t)
+	h.clock.move(time.Minute)
+	h.form("/mfa/totp", "code", h.codeNow(t))
+	h.arrive(t)
+	if strings.Contains(h.now.body, `data-page="post"`) || h.visit("/").StatusCode == http.StatusOK {
+		t.Error("the session lives on")
 	}
 }
