@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/awssignin"
 )
 
 // blocks are the Caddyfile blocks of this package: the heading of the README under which its options
@@ -219,6 +222,49 @@ func TestReadmeDefaults(t *testing.T) {
 		row := regexp.MustCompile("(?m)^\\| `" + option + " .*\\| `" + value + "` \\|$")
 		if !row.MatchString(text) {
 			t.Errorf("README.md does not say that %s is %s where nothing is written", option, value)
+		}
+	}
+}
+
+// TestReadmeReasons looks for each reason of the troubleshooting table in the code that writes it.
+func TestReadmeReasons(t *testing.T) {
+	_, table, _ := strings.Cut(readme(t), "\n| Reason |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var code strings.Builder
+	err := filepath.WalkDir("../idp", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		code.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.SplitSeq(table, "\n") {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		for reason := range strings.SplitSeq(cell, ", ") {
+			if reason = strings.Trim(reason, "`"); strings.Contains(line, "`"+reason+"`") {
+				found++
+				if !strings.Contains(code.String(), `"`+reason+`"`) {
+					t.Errorf("README.md explains the reason %s, which nothing gives", reason)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d reasons were found; is the table read at all?", found)
+	}
+}
+
+// TestReadmeAWS makes sure that whatever AWS would show, by the rules of the stand-in, is explained.
+func TestReadmeAWS(t *testing.T) {
+	text := readme(t)
+	for _, r := range awssignin.Rules() {
+		if r.AWS != "" && !strings.Contains(text, r.AWS) {
+			t.Errorf("README.md does not explain %q (rule %s)", r.AWS, r.ID)
 		}
 	}
 }
