@@ -56,26 +56,33 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 	if err := g.note(ctx, e); err != nil {
 		return out, err
 	}
+	out.Sessions, out.Devices, err = g.endAll(ctx, u.Key())
+	return out, err
+}
+
+// endAll ends the sessions of a person and forgets their devices.
+func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices int, err error) {
 	// Sessions first: a session that is still alive could make a new device.
-	if out.Sessions, err = g.store.DeleteUserSessions(ctx, u.Key(), Hash{}); err != nil {
-		return out, fmt.Errorf("ending the sessions: %w", err)
+	if sessions, err = g.store.DeleteUserSessions(ctx, user, Hash{}); err != nil {
+		return 0, 0, fmt.Errorf("ending the sessions: %w", err)
 	}
-	devices, err := g.store.UserDevices(ctx, u.Key(), g.now())
+	list, err := g.store.UserDevices(ctx, user, g.now())
 	if err != nil {
-		return out, fmt.Errorf("listing the devices: %w", err)
+		return sessions, 0, fmt.Errorf("listing the devices: %w", err)
 	}
-	for _, d := range devices {
-		if err := g.store.DeleteDevice(ctx, d.ID, u.Key()); err != nil {
-			return out, fmt.Errorf("forgetting %s: %w", d.Label, err)
+	for _, d := range list {
+		if err := g.store.DeleteDevice(ctx, d.ID, user); err != nil {
+			return sessions, devices, fmt.Errorf("forgetting %s: %w", d.Label, err)
 		}
-		out.Devices++
+		devices++
 	}
-	return out, nil
+	return sessions, devices, nil
 }
 
 // ResetFactor deletes a person's enrollments for one factor, or for all (factor ""), and returns them
-// without their secrets. Each has its line, written before. The gate of a first enrollment (enroll_first)
-// then stands before them again.
+// without their secrets. Each has its line, written before. What was proved with them ends too: sessions,
+// and what devices remember, so that a stolen browser has nothing left. The count of wrong codes is
+// forgotten. The gate of a first enrollment (enroll_first) then stands before them again.
 func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*User, []Enrollment, error) {
 	u, err := g.Person(ctx, name)
 	if err != nil {
@@ -96,6 +103,16 @@ func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*Us
 			return u, gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
 		}
 		gone = append(gone, e)
+		if err := g.forgetCodes(ctx, u.Key(), e.Factor); err != nil {
+			return u, gone, err
+		}
 	}
-	return u, gone, nil
+	_, _, err = g.endAll(ctx, u.Key())
+	return u, gone, err
+}
+
+// forgetCodes lifts the lock that wrong codes have put on a person's factor.
+func (g *Gateway) forgetCodes(ctx context.Context, user, factor string) error {
+	short, daily := tryKeys(user, factor)
+	return errors.Join(g.store.Clear(ctx, short), g.store.Clear(ctx, daily))
 }

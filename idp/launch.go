@@ -20,7 +20,7 @@ func (g *Gateway) getApp(w http.ResponseWriter, r *http.Request) error {
 	if a == nil {
 		return &Error{Status: http.StatusNotFound, Public: "There is no such application here. Perhaps the link is old.", Reason: "no_application"}
 	}
-	if prefetch(r) {
+	if prefetch(r) || r.Method == http.MethodHead {
 		// A browser that looks ahead must not sign anybody in.
 		w.WriteHeader(http.StatusNoContent)
 		return nil

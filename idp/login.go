@@ -208,7 +208,7 @@ func (g *Gateway) find(ctx context.Context, name string) (found, error) {
 			f.downErr = err
 		}
 	}
-	if f.user != nil && f.downErr != nil {
+	if _, local := f.source.(UserLister); local && f.user != nil && f.downErr != nil {
 		u := *f.user
 		u.BreakGlass = true
 		f.user = &u
@@ -253,6 +253,8 @@ func (g *Gateway) ownBudget(ctx context.Context, v *visitor, u *User, b budget) 
 // unknown name and a wrong password.
 func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor, err error) error {
 	e := g.event(r, v, EventLogin, Failure)
+	// Whoever is signed in to this browser need not be the one whose password was tried.
+	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
 	var state *AccountState
 	var public *Error

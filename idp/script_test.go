@@ -35,6 +35,7 @@ import (
 //	audit FIELD=VALUE…        the last line of the audit log that has this kind says so
 //	signin NAME PASSWORD PATH from PATH through name and password
 //	enroll                    sets up an authenticator app on the page that offers it
+//	invite NAME, reset NAME   what the service desk does: a code (then :invitation), a lost phone
 //	save NAME, load NAME      keeps the cookies of this browser, takes them back
 func TestFlow(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -49,7 +50,7 @@ func TestFlow(t *testing.T) {
 			"code": scripted((*venue).wantStatus), "location": scripted((*venue).wantLocation), "page": scripted((*venue).wantPage),
 			"see": scripted((*venue).see), "nosee": scripted((*venue).nosee), "header": scripted((*venue).wantHeader),
 			"clock": scripted((*venue).moveClock), "audit": scripted((*venue).wantAudit),
-			"signin": scripted((*venue).signin), "enroll": scripted((*venue).enroll), "invite": scripted((*venue).invite),
+			"signin": scripted((*venue).signin), "enroll": scripted((*venue).enroll), "invite": scripted((*venue).invite), "reset": scripted((*venue).reset),
 			"save": scripted((*venue).save), "load": scripted((*venue).load),
 		},
 	})
@@ -293,6 +294,14 @@ func (h *venue) invite(ts *testscript.TestScript, args []string) {
 	code, _, _, err := h.gateway.Invite(context.Background(), args[0])
 	ts.Check(err)
 	h.code = code
+}
+
+func (h *venue) reset(ts *testscript.TestScript, args []string) {
+	_, gone, err := h.gateway.ResetFactor(context.Background(), args[0], "", "the test")
+	ts.Check(err)
+	if len(gone) != 1 {
+		ts.Fatalf("%d enrollments were reset", len(gone))
+	}
 }
 
 func (h *venue) save(_ *testscript.TestScript, args []string) {

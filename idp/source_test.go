@@ -211,12 +211,32 @@ func TestC21AnUnreadableLimitIsStrict(t *testing.T) {
 	}
 }
 
+// listed is a source that knows all its people, as local ones do.
+type listed struct{ *countingSource }
+
+func (listed) Users() []*idp.User { return nil }
+
+// lastLogin is the newest audit line about a password.
+func (v *venue) lastLogin(t *testing.T) (last idp.Event) {
+	t.Helper()
+	if err := v.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
+		if e.Kind == idp.EventLogin {
+			last = e
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return last
+}
+
 // While a directory is down, its people get an honest answer and nobody's failures are counted;
 // a local account signs in and is audited as break-glass.
 func TestBreakGlass(t *testing.T) {
 	corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, down: errors.New("connection refused")}
-	emergency := &countingSource{name: "emergency", users: map[string]string{"breakglass": "right"}, limit: 7}
-	v := withSources(t, corp, emergency)
+	other := &countingSource{name: "other", users: map[string]string{"zoe": "right"}, limit: 7}
+	emergency := listed{&countingSource{name: "emergency", users: map[string]string{"breakglass": "right"}, limit: 7}}
+	v := withSources(t, corp, other, emergency)
 	for range 10 {
 		status, body := v.try(t, "alice", "right")
 		if status != http.StatusServiceUnavailable || !strings.Contains(body, "cannot check passwords") {
@@ -226,17 +246,11 @@ func TestBreakGlass(t *testing.T) {
 	if status, _ := v.try(t, "breakglass", "right"); status != http.StatusSeeOther {
 		t.Fatalf("the emergency account: %d", status)
 	}
-	var last idp.Event
-	if err := v.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
-		if e.Kind == idp.EventLogin {
-			last = e
-		}
-		return true
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if !last.BreakGlass || last.Result != idp.Success {
+	if last := v.lastLogin(t); !last.BreakGlass || last.Result != idp.Success {
 		t.Errorf("the audit line does not say break-glass: %+v", last)
+	}
+	if status, _ := v.try(t, "zoe", "right"); status != http.StatusSeeOther || v.lastLogin(t).BreakGlass {
+		t.Errorf("somebody of a directory that answers: %d %+v", status, v.lastLogin(t))
 	}
 	corp.down = nil
 	if status, _ := v.try(t, "alice", "right"); status != http.StatusSeeOther {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,10 +177,10 @@ func (n *interner) session(s *idp.Session) {
 	var key strings.Builder
 	for _, g := range s.User.Groups {
 		for _, name := range g.Names {
-			key.WriteString(name)
-			key.WriteByte(0)
+			// Quoted, so that no name can look like two.
+			key.WriteString(strconv.Quote(name))
 		}
-		key.WriteByte(1)
+		key.WriteByte('\n')
 	}
 	if have, ok := n.groups[key.String()]; ok {
 		s.User.Groups = have
