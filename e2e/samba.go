@@ -2,19 +2,25 @@ package e2e
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
-// Domain is an Active Directory domain of Samba's, corp.example.test, on 127.0.0.1. A domain controller's
-// ports are fixed and below 1024, so there is one at a time, and it needs root.
+// Domain is an Active Directory domain of Samba's, corp.example.test. A domain controller's ports are fixed
+// and below 1024, so it needs root, and each run has an address of the loopback network to itself.
 type Domain struct {
+	// Host is its address. It answers over TLS on port 636, and with StartTLS on 389.
+	Host string
 	// URL is where it answers over TLS.
 	URL string
 	// BaseDN is the top of the directory.
@@ -23,30 +29,41 @@ type Domain struct {
 	CA string
 	// Process is the server.
 	Process *Process
+
+	t   testing.TB
+	dir string
 }
 
 // People is who is in a domain.
 type People struct {
-	Groups []ADGroup
-	Users  []ADUser
+	Groups  []ADGroup
+	Users   []ADUser
+	Lockout int // wrong passwords that lock an account; 0 is never
 }
 
 // ADGroup is a group, and the groups that it is in.
 type ADGroup struct {
-	Name     string
+	Name     string // the CN
+	Account  string // sAMAccountName; the CN where it is empty
 	MemberOf []string
 }
 
 // ADUser is somebody in a domain.
 type ADUser struct {
 	Name, Password, Mail string
+	UPN                  string // NAME@corp.example.test where it is empty
+	State                string // "disabled", "expired", "password_expired", "must_change"; empty for one who may sign in
 	Groups               []string
 }
+
+//go:embed testdata/samba/users.py
+var usersScript string
 
 // sambaDir is where the domain of this run lives. Its paths are written into its own files.
 var sambaDir struct {
 	once sync.Once
 	path string
+	host string
 	err  error
 }
 
@@ -55,7 +72,7 @@ var sambaDir struct {
 func NewDomain(t testing.TB, people People) *Domain {
 	t.Helper()
 	s := &sambaDir
-	s.once.Do(func() { s.path, s.err = provision() })
+	s.once.Do(func() { s.path, s.host, s.err = provision() })
 	if s.err != nil {
 		t.Fatalf("provisioning the domain: %v", s.err)
 	}
@@ -67,31 +84,61 @@ func NewDomain(t testing.TB, people People) *Domain {
 		t.Fatal(err)
 	}
 	// Debian's own Python: Samba's modules are there.
-	asRoot(t, data, "/usr/bin/python3", "testdata/samba/users.py", dir)
-
-	log := NewLog(t, "samba")
-	name, args := rootly("samba", "-s", filepath.Join(dir, "etc", "smb.conf"), "-F", "--no-process-group", "-M", "single", "--debug-stdout", "-d", "1")
+	asRoot(t, data, "/usr/bin/python3", "-c", usersScript, dir)
 	d := &Domain{
-		URL: "ldaps://127.0.0.1", BaseDN: "DC=corp,DC=example,DC=test", CA: filepath.Join(s.path, "ca.pem"),
-		Process: Start(t, log, nil, name, args...),
+		Host: s.host, URL: "ldaps://" + s.host, BaseDN: "DC=corp,DC=example,DC=test", CA: filepath.Join(s.path, "ca.pem"), t: t, dir: dir,
 	}
-	d.Process.Await("the domain to answer", func() error { return answers(636) })
+	d.Start()
 	return d
 }
 
+// Start starts the server, again after Process.Stop, with what the domain knows.
+func (d *Domain) Start() {
+	d.t.Helper()
+	name, args := rootly("samba", "-s", filepath.Join(d.dir, "etc", "smb.conf"), "-F", "--no-process-group", "-M", "single", "--debug-stdout", "-d", "1")
+	d.Process = Start(d.t, NewLog(d.t, "samba"), nil, name, args...)
+	d.Process.Await("the domain to answer", func() error {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(d.Host, "636"), time.Second)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+}
+
+// freeHost finds an address of the loopback network on which nobody serves a directory.
+func freeHost() (string, error) {
+	for range 100 {
+		host := fmt.Sprintf("127.%d.%d.%d", 16+rand.IntN(200), rand.IntN(250), 2+rand.IntN(250))
+		free := true
+		for _, port := range []string{"389", "636", "3268", "3269"} {
+			if c, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), time.Second); err == nil {
+				free = false
+				_ = c.Close()
+			}
+		}
+		if free {
+			return host, nil
+		}
+	}
+	return "", errors.New("no address of the loopback network is free for a domain")
+}
+
 // provision makes an empty domain and packs it.
-func provision() (string, error) {
-	path, err := os.MkdirTemp("", "gh-samba-")
-	if err != nil {
-		return "", err
+func provision() (path, host string, err error) {
+	if host, err = freeHost(); err != nil {
+		return "", "", err
+	}
+	if path, err = os.MkdirTemp("", "gh-samba-"); err != nil {
+		return "", "", err
 	}
 	dir := filepath.Join(path, "dc")
 	// An empty base configuration, or Debian's own is merged into the new one.
 	base := filepath.Join(path, "base.conf")
 	err = errors.Join(os.Chmod(path, 0o755), os.WriteFile(base, []byte("[global]\n"), 0o644),
-		os.WriteFile(filepath.Join(path, "names"), []byte("subjectAltName=DNS:dc1.corp.example.test,DNS:corp.example.test,IP:127.0.0.1\n"), 0o644))
+		os.WriteFile(filepath.Join(path, "names"), []byte("subjectAltName=DNS:dc1.corp.example.test,DNS:corp.example.test,IP:"+host+"\n"), 0o644))
 	if err != nil {
-		return path, err
+		return path, host, err
 	}
 	in := func(name string) string { return filepath.Join(path, name) }
 	for _, command := range [][]string{
@@ -102,8 +149,8 @@ func provision() (string, error) {
 		{"chmod", "600", in("key.pem")}, // Samba refuses a key that others may read
 		{
 			"samba-tool", "domain", "provision", "-s", base, "--targetdir=" + dir, "--realm=CORP.EXAMPLE.TEST", "--domain=CORP",
-			"--host-name=dc1", "--host-ip=127.0.0.1", "--server-role=dc", "--dns-backend=NONE", "--adminpass=Adm1n-Passw0rd!",
-			"--option=interfaces = 127.0.0.1/8", "--option=bind interfaces only = yes", "--option=server services = ldap",
+			"--host-name=dc1", "--host-ip=" + host, "--server-role=dc", "--dns-backend=NONE", "--adminpass=Adm1n-Passw0rd!",
+			"--option=interfaces = " + host + "/8", "--option=bind interfaces only = yes", "--option=server services = ldap",
 			"--option=vfs objects = dfs_samba4 acl_xattr", "--option=ldap server require strong auth = yes", "--option=tls enabled = yes",
 			"--option=tls certfile = " + in("cert.pem"), "--option=tls keyfile = " + in("key.pem"), "--option=tls cafile = " + in("ca.pem"),
 			"--option=pid directory = " + dir + "/run", "--option=ncalrpc dir = " + dir + "/ncalrpc", "--option=log file = " + dir + "/log.%m",
@@ -114,10 +161,10 @@ func provision() (string, error) {
 	} {
 		name, args := rootly(command[0], command[1:]...)
 		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			return path, fmt.Errorf("%v: %w: %s", command, err, out)
+			return path, host, fmt.Errorf("%v: %w: %s", command, err, out)
 		}
 	}
-	return path, nil
+	return path, host, nil
 }
 
 // removeDomain deletes what provision made, at the end of the run.
