@@ -226,8 +226,7 @@ func atField(s caddyfile.Segment, err error) error {
 	if err == nil {
 		return nil
 	}
-	var f *samlapp.FieldError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*samlapp.FieldError](err); ok {
 		for _, t := range s {
 			if t.Text == f.Field {
 				return tokenError(t, "%w", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,7 +156,7 @@ func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLin
 		c := csv.NewWriter(w)
 		columns := auditColumns
 		if withText {
-			columns = append(columns[:len(columns):len(columns)], "rule_text")
+			columns = append(slices.Clip(columns), "rule_text")
 		}
 		head := c.Write(columns)
 		return func(l auditLine) error {

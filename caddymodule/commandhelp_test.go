@@ -28,7 +28,7 @@ func TestHelp(t *testing.T) {
 	})
 	const golden = "testdata/help.golden"
 	if *update {
-		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil { //nolint:gosec // G306: a file of the repository
+		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -67,8 +67,15 @@ func TestNoDatabaseIsMade(t *testing.T) {
 	s := newSite(t)
 	file := s.caddyfile(connectBlock)
 	for _, args := range [][]string{
-		{"metadata"}, {"aws", "connect"}, {"audit"}, {"user", "invite", "demo"}, {"user", "revoke", "demo"},
-		{"user", "reset-factor", "demo"}, {"keys", "list"}, {"keys", "promote", "x"}, {"backup", s.dir + "/b"},
+		{"metadata"},
+		{"aws", "connect"},
+		{"audit"},
+		{"user", "invite", "demo"},
+		{"user", "revoke", "demo"},
+		{"user", "reset-factor", "demo"},
+		{"keys", "list"},
+		{"keys", "promote", "x"},
+		{"backup", s.dir + "/b"},
 	} {
 		_, err := s.command(file, args...)
 		wantFailure(t, err, "never run", "start Caddy once", "HOME")

@@ -99,8 +99,7 @@ Works whether Caddy is running or not; a running Caddy follows within seconds.`,
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
 			return keyStep(cmd, "promoted", "key "+args[0]+" promoted", func(ctx context.Context, l *loaded, s keySteps) error {
 				err := s.PromoteKey(ctx, args[0], l.samlApps()...)
-				var lacking *store.NotUploadedError
-				if errors.As(err, &lacking) {
+				if lacking, ok := errors.AsType[*store.NotUploadedError](err); ok {
 					return &refusal{fmt.Errorf("%w, which would refuse every sign-in; give them the metadata, then: caddy gatehouse keys uploaded %s %s",
 						err, args[0], strings.Join(lacking.Apps, " "))}
 				}

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -44,7 +45,7 @@ func (l lasting) Handle(_ context.Context, r slog.Record) error {
 
 // WithAttrs implements [slog.Handler].
 func (l lasting) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return lasting{append(l.attrs[:len(l.attrs):len(l.attrs)], attrs...)}
+	return lasting{append(slices.Clip(l.attrs), attrs...)}
 }
 
 // WithGroup implements [slog.Handler]; groups are left out.

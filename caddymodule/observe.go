@@ -49,9 +49,19 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 func auditFields(e idp.Event) []zap.Field {
 	fields := []zap.Field{zap.String("result", e.Result)}
 	for _, f := range []struct{ key, value string }{
-		{"reason", e.Reason}, {"detail", e.Detail}, {"ref", e.Ref}, {"user", e.User}, {"name", e.Name},
-		{"source", e.Source}, {"app", e.App}, {"factor", e.Factor}, {"client", client(e)}, {"agent", e.Agent},
-		{"policy", e.Policy}, {"rule", e.Rule}, {"digest", e.Digest},
+		{"reason", e.Reason},
+		{"detail", e.Detail},
+		{"ref", e.Ref},
+		{"user", e.User},
+		{"name", e.Name},
+		{"source", e.Source},
+		{"app", e.App},
+		{"factor", e.Factor},
+		{"client", client(e)},
+		{"agent", e.Agent},
+		{"policy", e.Policy},
+		{"rule", e.Rule},
+		{"digest", e.Digest},
 	} {
 		if f.value != "" {
 			fields = append(fields, zap.String(f.key, f.value))

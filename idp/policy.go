@@ -167,11 +167,12 @@ func (s *GroupsSection) String() string {
 
 // String returns the section as the Caddyfile has it.
 func (e *EnrollFirstSection) String() string {
-	s := "enroll_first " + string(e.Mode)
+	var s strings.Builder
+	s.WriteString("enroll_first " + string(e.Mode))
 	for _, n := range e.Networks {
-		s += " " + n.Name
+		s.WriteString(" " + n.Name)
 	}
-	return s
+	return s.String()
 }
 
 // Text returns the whole policy, one section a line with the policy that wrote it. Its digest is in

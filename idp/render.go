@@ -31,9 +31,8 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 			e.Status, e.Public, e.Reason = http.StatusServiceUnavailable, "The portal is starting. Try again in a few seconds.", "starting"
 		}
 	}
-	var told *auditedError
 	var ref string
-	if errors.As(err, &told) {
+	if told, ok := errors.AsType[*auditedError](err); ok {
 		ref = told.ref
 	} else {
 		ref = g.newRef()

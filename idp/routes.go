@@ -94,8 +94,7 @@ func (g *Gateway) checkPost(w http.ResponseWriter, r *http.Request) error {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 	if err := r.ParseForm(); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return &Error{Status: http.StatusRequestEntityTooLarge, Public: "That is more than the portal takes.", Reason: "too_large", Err: err}
 		}
 		return &Error{Status: http.StatusBadRequest, Public: "The form could not be read. Go back and try again.", Reason: "bad_form", Err: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -109,7 +110,7 @@ func (h *venue) browser(_ *testscript.TestScript, args []string) { h.use(args[0]
 
 func (h *venue) use(name string) {
 	if h.browsers[name] == nil {
-		jar, _ := cookiejar.New(nil) //nolint:errcheck // New(nil) never fails
+		jar, _ := cookiejar.New(nil)
 		h.browsers[name] = &browser{jar: jar}
 	}
 	h.now = h.browsers[name]
@@ -134,7 +135,7 @@ func (h *venue) do(r *http.Request) {
 	h.gateway.ServeHTTP(w, r)
 	b.answer = w.Result()
 	b.jar.SetCookies(r.URL, b.answer.Cookies())
-	body, _ := io.ReadAll(b.answer.Body) //nolint:errcheck // a recorder's body
+	body, _ := io.ReadAll(b.answer.Body)
 	b.body = string(body)
 	if m := otpauth.FindStringSubmatch(b.body); m != nil {
 		u, err := url.Parse(strings.ReplaceAll(m[1], "&amp;", "&"))
@@ -188,9 +189,7 @@ func (h *venue) post(ts *testscript.TestScript, args []string) {
 	}
 	r := h.request(http.MethodPost, args[0], strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	for k, v := range headers {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, headers)
 	h.do(r)
 }
 
@@ -305,12 +304,12 @@ func (h *venue) reset(ts *testscript.TestScript, args []string) {
 }
 
 func (h *venue) save(_ *testscript.TestScript, args []string) {
-	u, _ := url.Parse(site) //nolint:errcheck // a constant
+	u, _ := url.Parse(site)
 	h.saved[args[0]] = slices.Clone(h.now.jar.Cookies(u))
 }
 
 func (h *venue) load(_ *testscript.TestScript, args []string) {
-	u, _ := url.Parse(site) //nolint:errcheck // a constant
+	u, _ := url.Parse(site)
 	jar, _ := cookiejar.New(nil)
 	for _, c := range h.saved[args[0]] {
 		c.Path, c.Secure = "/", true

@@ -1,6 +1,9 @@
 package idp
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // User is a person as one source knows them at one moment. A session keeps a copy.
 type User struct {
@@ -93,15 +96,11 @@ func (u *User) In(ref GroupRef) bool {
 // letter but fold alike (ſ and s, the sign for kelvin and k) stay apart: a directory takes them for two
 // groups, and may let somebody make the second one.
 func sameName(a, b string) bool {
+	//nolint:staticcheck // SA6005 wants EqualFold alone, which takes ſ for s
 	return a == b || strings.EqualFold(a, b) && strings.ToLower(a) == strings.ToLower(b) && strings.ToUpper(a) == strings.ToUpper(b)
 }
 
 // InAny reports whether the person is in one of the groups.
 func (u *User) InAny(refs []GroupRef) bool {
-	for _, r := range refs {
-		if u.In(r) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(refs, u.In)
 }

@@ -121,8 +121,10 @@ type partition struct {
 	regional  bool // the console's host carries the region
 }
 
-const uuidPattern = `[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}`
-const regionPattern = `[a-z]{2,4}(?:-[a-z]+)+-\d`
+const (
+	uuidPattern   = `[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}`
+	regionPattern = `[a-z]{2,4}(?:-[a-z]+)+-\d`
+)
 
 var (
 	// signInAddress is every form of AWS's sign-in address: optional region, optional provider id.

@@ -18,7 +18,7 @@ const (
 	nsDSig        = "http://www.w3.org/2000/09/xmldsig#"
 	nsEnc         = "http://www.w3.org/2001/04/xmlenc#"
 	statusSuccess = "urn:oasis:names:tc:SAML:2.0:status:Success"
-	bearer        = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	bearer        = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // G101: the name of a method, no token
 )
 
 func children(el *etree.Element, space, tag string) []*etree.Element {
@@ -73,8 +73,7 @@ func nameID(assertion *etree.Element) *etree.Element {
 }
 
 func asRefused(err error) *samlguard.Refused {
-	var refused *samlguard.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*samlguard.Refused](err); ok {
 		return refused
 	}
 	return &samlguard.Refused{Reason: samlguard.Malformed, Detail: err.Error()}

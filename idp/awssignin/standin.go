@@ -139,8 +139,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (response, relayState stri
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		var tooLong *http.MaxBytesError
-		if errors.As(err, &tooLong) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", "", http.StatusRequestEntityTooLarge, "The form is longer than any that AWS takes."
 		}
 		return "", "", http.StatusBadRequest, "The form did not arrive whole."

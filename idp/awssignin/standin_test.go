@@ -174,7 +174,7 @@ func TestStandInTakesPlainFormsOnly(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", test.name, r.StatusCode, test.want)
 		}
 	}
-	r := httptest.NewRequest("POST", "/saml", strings.NewReader(form))
+	r := httptest.NewRequest(http.MethodPost, "/saml", strings.NewReader(form))
 	r.Header.Set("Content-Type", plain)
 	r.Header.Set("Content-Encoding", "gzip")
 	w := httptest.NewRecorder()

@@ -33,8 +33,7 @@ func (s *Source) Authenticate(ctx context.Context, u *idp.User, password string)
 	}
 	began := time.Now()
 	err := s.binds.use(ctx, func(c *goldap.Conn) error { return c.Bind(dn, password) })
-	var answer *goldap.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*goldap.Error](err); ok {
 		if refusal := s.kind.refusal(answer); refusal != nil {
 			err = refusal
 		}

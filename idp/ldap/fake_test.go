@@ -89,8 +89,9 @@ func (e entry) matches(p *ber.Packet) bool {
 		return slices.ContainsFunc(e.get(p.Children[0].Data.String()), func(v string) bool { return strings.EqualFold(v, want) })
 	case goldap.FilterPresent:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (e entry) get(attribute string) []string {
@@ -259,6 +260,8 @@ func (c *dc) talk(conn net.Conn) {
 			c.answer(conn, id, goldap.ApplicationExtendedResponse, result{})
 			conn = tls.Server(conn, c.tls)
 			r = bufio.NewReader(conn)
+		default:
+			return
 		}
 	}
 }

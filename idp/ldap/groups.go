@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -51,9 +52,7 @@ func (s *Source) groupsOf(ctx context.Context, dn string) ([]idp.Group, error) {
 			return nil, err
 		}
 		s.groups.keep(fresh, s.now())
-		for sid, n := range fresh {
-			names[sid] = n
-		}
+		maps.Copy(names, fresh)
 	}
 	var groups []idp.Group
 	for _, sid := range sids {

@@ -87,8 +87,7 @@ func (sv *server) dial(ctx context.Context) (*conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, s.timeouts.Dial)
 	defer cancel()
 	raw, err := new(net.Dialer).DialContext(dialing, "tcp", sv.address)
-	var unknown *net.DNSError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return fail("name", err)
 	}
 	if err != nil {

@@ -89,6 +89,16 @@ func (c ConnectConfig) Validate() error {
 	return err
 }
 
+func checkProvider(name string) error {
+	if name == "" {
+		return &FieldError{"provider_name", "is missing", "write the name that the SAML provider has in IAM"}
+	}
+	if !providerShape.MatchString(name) {
+		return &FieldError{"provider_name", fmt.Sprintf("%.200q cannot be the name of a SAML provider", name), "write its name, not its ARN: 1 to 128 of the characters A-Z a-z 0-9 _ . -"}
+	}
+	return nil
+}
+
 func newConnect(cfg ConnectConfig) (*Connect, error) {
 	if err := checkText("name", cfg.Name); err != nil {
 		return nil, err
@@ -101,11 +111,8 @@ func newConnect(cfg ConnectConfig) (*Connect, error) {
 	if c.instance, err = cfg.resolveInstance(); err != nil {
 		return nil, err
 	}
-	if cfg.ProviderName == "" {
-		return nil, &FieldError{"provider_name", "is missing", "write the name that the SAML provider has in IAM"}
-	}
-	if !providerShape.MatchString(cfg.ProviderName) {
-		return nil, &FieldError{"provider_name", fmt.Sprintf("%.200q cannot be the name of a SAML provider", cfg.ProviderName), "write its name, not its ARN: 1 to 128 of the characters A-Z a-z 0-9 _ . -"}
+	if err := checkProvider(cfg.ProviderName); err != nil {
+		return nil, err
 	}
 	if c.roles, err = checkRoles(cfg.Roles, c.instance); err != nil {
 		return nil, err

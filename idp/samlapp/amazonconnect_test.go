@@ -174,13 +174,13 @@ func TestRoles(t *testing.T) {
 		t.Error(got)
 	}
 	_, err := a.SignIn(context.Background(), member(), testLaunch())
-	if e := refused(t, err, "no_role"); !strings.Contains(e.Public, "Supervisors, Agents") || strings.Contains(e.Public, "Breakers") {
+	if e := refusal(t, err, "no_role"); !strings.Contains(e.Public, "Supervisors, Agents") || strings.Contains(e.Public, "Breakers") {
 		t.Error(e.Public)
 	}
 	local := member("Supervisors", "Agents")
 	local.Source = "emergency" // the same names in another source give nothing
 	_, err = a.SignIn(context.Background(), local, testLaunch())
-	if e := refused(t, err, "no_role"); !strings.Contains(e.Public, "group Breakers") {
+	if e := refusal(t, err, "no_role"); !strings.Contains(e.Public, "group Breakers") {
 		t.Error(e.Public)
 	}
 	local.Source = "third"
@@ -252,14 +252,14 @@ func TestX4SessionNames(t *testing.T) {
 			}
 			continue
 		}
-		if e := refused(t, err, "bad_session_name"); !strings.Contains(e.Public, why) {
+		if e := refusal(t, err, "bad_session_name"); !strings.Contains(e.Public, why) {
 			t.Errorf("%q: %s", name, e.Public)
 		}
 	}
 	u := testUser()
 	u.Email = ""
 	_, err := connect(t, connectIn("aws", "us-east-1")).SignIn(context.Background(), u, testLaunch())
-	if e := refused(t, err, "no_session_name"); !strings.Contains(e.Public, "e-mail address") {
+	if e := refusal(t, err, "no_session_name"); !strings.Contains(e.Public, "e-mail address") {
 		t.Error(e.Public)
 	}
 	c := connectIn("aws", "us-east-1")

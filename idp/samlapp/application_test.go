@@ -98,7 +98,8 @@ func TestNameIDs(t *testing.T) {
 		t.Error("a persistent id is one per person and application, whatever their name", a, b)
 	}
 	app := application(t, Config{Name: "t", EntityID: "x", ACS: "https://a.example", NameID: NameID{Format: "transient"}})
-	if signIn(t, app, u, testLaunch()).Record.NameID == signIn(t, app, u, testLaunch()).Record.NameID {
+	first := signIn(t, app, u, testLaunch()).Record.NameID
+	if again := signIn(t, app, u, testLaunch()).Record.NameID; first == again {
 		t.Error("a transient id came twice")
 	}
 	if pairwiseID("a", "b", "c") == pairwiseID("a", "bc", "") {
@@ -118,7 +119,7 @@ func TestC43bMissingNameID(t *testing.T) {
 		u := testUser()
 		change(u)
 		_, err := application(t, c).SignIn(context.Background(), u, testLaunch())
-		if e := refused(t, err, "no_name_id"); !strings.Contains(e.Public, "telephoneNumber") {
+		if e := refusal(t, err, "no_name_id"); !strings.Contains(e.Public, "telephoneNumber") {
 			t.Error(name, e.Public)
 		}
 	}

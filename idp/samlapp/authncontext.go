@@ -9,7 +9,7 @@ import (
 // Authentication contexts of saml-authn-context-2.0-os §3.4 that we send by ourselves; a factor may
 // name another in Proof.ACR.
 const (
-	contextPassword    = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+	contextPassword    = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport" //nolint:gosec // G101: a name, no password
 	contextTimeSync    = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken"
 	contextUnspecified = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
 )

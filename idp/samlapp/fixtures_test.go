@@ -112,8 +112,8 @@ func responseOf(t testing.TB, f *idp.Form) []byte {
 	return b
 }
 
-// refused demands an *idp.Error with that reason and a sentence for the person.
-func refused(t *testing.T, err error, reason string) *idp.Error {
+// refusal demands an *idp.Error with that reason and a sentence for the person.
+func refusal(t *testing.T, err error, reason string) *idp.Error {
 	t.Helper()
 	var e *idp.Error
 	if !errors.As(err, &e) {
@@ -123,6 +123,12 @@ func refused(t *testing.T, err error, reason string) *idp.Error {
 		t.Fatalf("got %+v, want reason %s", e, reason)
 	}
 	return e
+}
+
+// refused is refusal for those who do not look closer.
+func refused(t *testing.T, err error, reason string) {
+	t.Helper()
+	_ = refusal(t, err, reason).Reason
 }
 
 // misconfigured demands a *FieldError about that option, which also says each of the words.

@@ -109,7 +109,7 @@ func TestX45ForbiddenCharactersAreRefused(t *testing.T) {
 			u := testUser()
 			u.DisplayName = value
 			_, err := application(t, salesforce()).SignIn(context.Background(), u, testLaunch())
-			e := refused(t, err, "bad_character")
+			e := refusal(t, err, "bad_character")
 			if strings.Contains(e.Error(), value) || strings.Contains(e.Public, value) {
 				t.Error("the value is in the error")
 			}

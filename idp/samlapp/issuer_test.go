@@ -61,7 +61,7 @@ func TestSigningIsBounded(t *testing.T) {
 	default:
 	}
 	cancel()
-	if e := refused(t, <-answer, "busy"); e.Status != http.StatusServiceUnavailable || !errors.Is(e, context.Canceled) {
+	if e := refusal(t, <-answer, "busy"); e.Status != http.StatusServiceUnavailable || !errors.Is(e, context.Canceled) {
 		t.Errorf("%+v", e)
 	}
 	wg.Go(func() { signIn(t, app, testUser(), testLaunch()) })
@@ -131,7 +131,7 @@ func TestC43KeysThatMustNotSign(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = app.SignIn(context.Background(), testUser(), testLaunch())
-			if e := refused(t, err, "no_key"); e.Status != http.StatusServiceUnavailable {
+			if e := refusal(t, err, "no_key"); e.Status != http.StatusServiceUnavailable {
 				t.Errorf("status %d", e.Status)
 			}
 			if _, err := Metadata(testEntityID, "https://sso.example.com/saml/sso", "", keys); err == nil {

@@ -109,7 +109,7 @@ func pairwiseID(userKey, issuer, sp string) string {
 	for _, part := range []string{"gatehouse persistent id", issuer, sp, userKey} {
 		// Lengths go first, so that no two triples make the same bytes.
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		io.WriteString(h, part)
+		h.Write([]byte(part))
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }

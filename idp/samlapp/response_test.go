@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/xml"
+	"errors"
 	"net/url"
 	"os"
 	"regexp"
@@ -58,8 +59,11 @@ func salesforce() Config {
 		Name: "salesforce", EntityID: "https://example.my.salesforce.com", ACS: "https://example.my.salesforce.com?so=00D000000000001&x=1",
 		NameID: NameID{"emailAddress", "email"},
 		Attributes: []Attribute{
-			{Name: "urn:oid:2.16.840.1.113730.3.1.241", From: "display_name"}, {Name: "phone", From: "telephoneNumber"},
-			{Name: "groups", From: "groups"}, {Name: "tenant", Literal: "north & south"}, {Name: "nothing", From: "no_such_attribute"},
+			{Name: "urn:oid:2.16.840.1.113730.3.1.241", From: "display_name"},
+			{Name: "phone", From: "telephoneNumber"},
+			{Name: "groups", From: "groups"},
+			{Name: "tenant", Literal: "north & south"},
+			{Name: "nothing", From: "no_such_attribute"},
 		},
 		RelayState: "/lightning?a=1&b=2",
 	}
@@ -168,7 +172,8 @@ func crewjamAccepts(t *testing.T, doc []byte, acs, audience string) *saml.Assert
 	sp := saml.ServiceProvider{EntityID: audience, AcsURL: *address, IDPMetadata: entity, AllowIDPInitiated: true}
 	assertion, err := sp.ParseXMLResponse(doc, nil, *address)
 	if err != nil {
-		if bad, ok := err.(*saml.InvalidResponseError); ok {
+		bad := &saml.InvalidResponseError{}
+		if errors.As(err, &bad) {
 			err = bad.PrivateErr
 		}
 		t.Fatalf("crewjam: %v", err)

@@ -112,7 +112,7 @@ func (k *signingKey) sign(b []byte, id string, into, part, first, second span) e
 	out = append(out, infoClose...)
 
 	h := sha256.New()
-	io.WriteString(h, infoSigned) // a hash never fails to write
+	h.Write([]byte(infoSigned))
 	h.Write(out[info+len(infoOpen):])
 	var signed [sha256.Size]byte
 	value, err := k.signer.Sign(k.random, h.Sum(signed[:0]), crypto.SHA256)

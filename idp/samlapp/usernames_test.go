@@ -79,7 +79,7 @@ func TestUsernamesFile(t *testing.T) {
 	_, _, err := launch("twin@example.com")
 	refused(t, err, "ambiguous_username")
 	_, _, err = launch("new@example.com")
-	if e := refused(t, err, "not_onboarded"); !strings.HasPrefix(e.Public, "You are not set up in Amazon Connect yet.") || strings.Contains(e.Public, "new@") {
+	if e := refusal(t, err, "not_onboarded"); !strings.HasPrefix(e.Public, "You are not set up in Amazon Connect yet.") || strings.Contains(e.Public, "new@") {
 		t.Error(e.Public)
 	}
 

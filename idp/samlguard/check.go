@@ -115,9 +115,9 @@ func (c *checker) bindable(prefix string, a attr) error {
 }
 
 func (c *checker) resolve(prefix string) (uri string, bound bool) {
-	for i := len(c.spaces) - 1; i >= 0; i-- {
-		if c.spaces[i].prefix == prefix {
-			return c.spaces[i].uri, true
+	for _, v := range slices.Backward(c.spaces) {
+		if v.prefix == prefix {
+			return v.uri, true
 		}
 	}
 	return "", prefix == ""
@@ -259,6 +259,7 @@ func (c *checker) note(f, p *frame, t token) error {
 		p.transforms++
 	case c14nMethod, signatureMethod, digestMethod:
 		return c.algorithm(f.node, p.node, t)
+	default: // nothing that they say is checked here
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -96,7 +97,7 @@ func (s *Store) eventPage(ctx context.Context, where string, args []any, after *
 	defer s.leave()
 	if after.on {
 		where += " AND (time, id) > (?, ?)"
-		args = append(args[:len(args):len(args)], after.time, after.id)
+		args = append(slices.Clip(args), after.time, after.id)
 	}
 	var page []idp.Event
 	err = o.read().each(ctx, func(rows *sql.Rows) error {

@@ -167,7 +167,7 @@ func rewrite(t *testing.T, file string, f func(name string, data []byte) []byte)
 	t.Helper()
 	in, err := os.Open(file)
 	ok(t, err)
-	defer in.Close() //nolint:errcheck // read only
+	defer in.Close()
 	var out bytes.Buffer
 	r, w := tar.NewReader(in), tar.NewWriter(&out)
 	for {

@@ -115,7 +115,7 @@ func BenchmarkAuditAppend(b *testing.B) {
 	for _, writers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			s := openMade(b)
-			var next = make(chan int)
+			next := make(chan int)
 			waits := make([]time.Duration, b.N)
 			var done sync.WaitGroup
 			for range writers {

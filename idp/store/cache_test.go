@@ -13,7 +13,7 @@ import (
 )
 
 func numbered(n int) idp.Hash {
-	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // a number of the test
+	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
 func held(c *cache) (n int) {

@@ -47,7 +47,7 @@ func killAfter(t *testing.T, path string, n int) (acked []string) {
 	t.Helper()
 	exe, err := os.Executable()
 	ok(t, err)
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestKilledInTheMiddleOfWrites$") //nolint:gosec // ourselves
+	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestKilledInTheMiddleOfWrites$")
 	cmd.Env = append(os.Environ(), victimPath+"="+path)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -88,7 +88,7 @@ func (s *sealer) seal(p place, plain []byte) ([]byte, error) {
 	if _, err := io.ReadFull(s.rand, out[head:]); err != nil {
 		return nil, fmt.Errorf("reading randomness: %w", err)
 	}
-	return aead.Seal(out, out[head:], plain, p.bytes()), nil
+	return aead.Seal(out, out[head:], plain, p.bytes()), nil //nolint:gosec // G407: the nonce was read from s.rand just above
 }
 
 // open returns what was sealed for the place. The error names the place's table, never its content.

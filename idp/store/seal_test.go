@@ -44,7 +44,7 @@ func TestSealedValueStaysInItsPlace(t *testing.T) {
 			t.Errorf("byte %d changed, and nobody saw", i)
 		}
 	}
-	for n := range len(sealed) {
+	for n := range sealed {
 		if _, err := s.open(home, sealed[:n]); err == nil {
 			t.Errorf("cut to %d bytes, and nobody saw", n)
 		}

@@ -66,7 +66,7 @@ func NewMemory(now func() time.Time) *Memory {
 		now: now, sessions: map[idp.Hash]idp.Session{}, memos: map[memoKey]memoRow{}, devices: map[deviceKey]idp.Device{},
 		failures: map[string][]time.Time{}, texts: map[string]ruleText{}, cookie: make([]byte, 64),
 	}
-	rand.Read(m.cookie) //nolint:errcheck // never fails
+	rand.Read(m.cookie)
 	return m
 }
 

@@ -172,7 +172,7 @@ func TestSeedIsInNoError(t *testing.T) {
 			t.Error("no error")
 			continue
 		}
-		for _, secret := range []string{key, string(raw), fmt.Sprintf("%x", raw), fmt.Sprint(raw)} {
+		for _, secret := range []string{key, string(raw), fmt.Sprintf("%x", raw), fmt.Sprint(string(raw))} {
 			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, secret) {
 				t.Errorf("the seed is in: %s", text)
 			}

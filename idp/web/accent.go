@@ -64,7 +64,7 @@ func (c rgb) until(other, ground rgb) rgb {
 // mix puts parts of another colour into this one; 40 parts are all of it.
 func (c rgb) mix(other rgb, parts int) rgb {
 	for i := range c {
-		c[i] = uint8((int(c[i])*(40-parts) + int(other[i])*parts) / 40)
+		c[i] = uint8((int(c[i])*(40-parts) + int(other[i])*parts) / 40) //nolint:gosec // G115: a mean of two bytes is a byte
 	}
 	return c
 }
@@ -73,7 +73,7 @@ func (c rgb) mix(other rgb, parts int) rgb {
 func (c rgb) bright() rgb {
 	top := int(max(c[0], c[1], c[2], 1))
 	for i := range c {
-		c[i] = uint8(int(c[i]) * 255 / top)
+		c[i] = uint8(int(c[i]) * 255 / top) //nolint:gosec // G115: top is the largest of the three
 	}
 	return c
 }

@@ -100,8 +100,8 @@ func fill(v reflect.Value, s string, b bool) {
 			fill(v.Index(i), s, b)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), s, b)
+		for _, field := range v.Fields() {
+			fill(field, s, b)
 		}
 	default:
 		panic("a page holds strings, numbers, bools, structs and slices only, not " + v.Kind().String())

@@ -158,7 +158,8 @@ func samples(p *Pages) map[string]Page {
 		"portal-emergency": Portal{Frame: bare, F: "form", Tiles: all[:2], BreakGlass: true},
 		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{"0", "Supervisor"}, {"1", "Agent"}}},
 		"post": Post{Frame: in, App: app, Action: "https://eu-west-2.signin.aws.amazon.com/saml", Fields: []Field{
-			{"SAMLResponse", strings.Repeat("PHNhbWxwOlJlc3BvbnNl+/", 40) + "=="}, {"RelayState", "https://eu-west-2.console.aws.amazon.com/connect/federate/1?destination=%2Fccp-v2&new_domain=true"}}},
+			{"SAMLResponse", strings.Repeat("PHNhbWxwOlJlc3BvbnNl+/", 40) + "=="}, {"RelayState", "https://eu-west-2.console.aws.amazon.com/connect/federate/1?destination=%2Fccp-v2&new_domain=true"},
+		}},
 		"handoff":            Handoff{Frame: typed, App: "Duo", URL: "https://api-1234abcd.duosecurity.com/oauth/v1/authorize?a=1&b=2"},
 		"settings":           sampleSettings(in),
 		"settings-empty":     Settings{Frame: in, F: "form", Sessions: []Item{{ID: "s1", Label: "Chromium on Linux", Current: true}}},

@@ -33,8 +33,21 @@ type Page interface {
 
 // all lists every page; New parses their files.
 var all = []Page{
-	Login{}, Password{}, MFA{}, ChooseFactor{}, Enroll{}, EnrollCode{}, Device{}, Portal{}, Choose{},
-	Post{}, Handoff{}, Settings{}, Help{}, Error{}, SignedOut{},
+	Login{},
+	Password{},
+	MFA{},
+	ChooseFactor{},
+	Enroll{},
+	EnrollCode{},
+	Device{},
+	Portal{},
+	Choose{},
+	Post{},
+	Handoff{},
+	Settings{},
+	Help{},
+	Error{},
+	SignedOut{},
 }
 
 // Options is what an administrator may change about the looks.
