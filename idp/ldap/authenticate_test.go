@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
@@ -144,5 +145,30 @@ func TestServiceAccountRefused(t *testing.T) {
 	}
 	if binds, _ := s.dir.seen(); len(binds) != 1 {
 		t.Errorf("%d binds: this locks the account", len(binds))
+	}
+}
+
+// TestPace is C-23: a directory answers sooner about a name that nobody has, and we do not.
+func TestPace(t *testing.T) {
+	const slow = 60 * time.Millisecond
+	s := open(t, corp(), 1, nil)
+	u := s.find(t, "alice")
+	s.dcs[0].misbehave(func(_ net.Conn, p *ber.Packet) bool {
+		if op := p.Children[1]; op.Tag == goldap.ApplicationBindRequest && op.Children[1].Value == alice {
+			<-time.After(slow)
+		}
+		return false
+	})
+	for range 3 {
+		if err := s.Authenticate(t.Context(), u, "wrong"); !errors.Is(err, idp.ErrBadCredentials) {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	if err := s.Authenticate(t.Context(), nil, "wrong"); !errors.Is(err, idp.ErrBadCredentials) {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < slow {
+		t.Errorf("nobody is refused after %s, a wrong password after %s", took, slow)
 	}
 }

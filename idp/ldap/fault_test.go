@@ -190,6 +190,30 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestServerThatTakesConnectionsOnly is F-02 and F-03: it costs the first sign-in the time of one dial, and then
+// nothing.
+func TestServerThatTakesConnectionsOnly(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := open(t, corp(), 1, func(c *ldap.Config) {
+		impatient(c)
+		c.Timeouts.Operation = 5 * time.Second
+		c.Servers = append([]string{"ldaps://" + ln.Addr().String()}, c.Servers...)
+	})
+	for i, most := range []time.Duration{4 * time.Second, 800 * time.Millisecond} {
+		began := time.Now()
+		if err := s.Authenticate(t.Context(), s.find(t, "alice"), "Us3r-Passw0rd!"); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > most {
+			t.Errorf("sign-in %d took %s", i, took)
+		}
+	}
+}
+
 // TestBusyServer: a server that says that it is going down has not judged anybody.
 func TestBusyServer(t *testing.T) {
 	s := open(t, corp(), 2, nil)

@@ -66,8 +66,8 @@ type Attributes struct {
 
 // Timeouts bound what the network may take. Zero ones take the defaults.
 type Timeouts struct {
-	Dial      time.Duration // TCP connection to one server; 1.5 s
-	Operation time.Duration // TLS handshake, or writing a request and reading its answer; 3 s
+	Dial      time.Duration // connection to one server, with its TLS handshake; 1.5 s
+	Operation time.Duration // writing a request and reading its answer; 3 s
 	Wait      time.Duration // for a connection while all are in use; 500 ms
 }
 

@@ -94,13 +94,13 @@ func (sv *server) dial(ctx context.Context) (*conn, error) {
 		return fail("connect", err)
 	}
 	w := &wire{Conn: raw}
-	w.begin(s.deadline(ctx))
+	w.begin(s.deadline(dialing))
 	defer w.end()
 	config := s.tls.Clone()
 	config.ServerName = sv.host // go-ldap hands the configuration on as it is
 	if sv.ldaps {
 		secure := tls.Client(w, config)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		if err := secure.HandshakeContext(dialing); err != nil {
 			_ = raw.Close()
 			return fail("tls", err)
 		}
