@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,22 +22,19 @@ func word(name string) string {
 // aviary is a gateway that talks as much as it can, and the secrets that it was given.
 type aviary struct {
 	*Caddy
-	who     *Person
-	canary  map[string]string // what it is → what must be nowhere
-	adapted string
+	who       *Person
+	directory *refusingDirectory
+	canary    map[string]string // what it is → what must be nowhere
+	adapted   string
 }
 
-// newAviary starts testdata/canary.Caddyfile with secrets of which each is unique. The directory is one that
-// takes TLS connections and ends them, after the password of the bind was read from its file.
+// newAviary starts testdata/canary.Caddyfile with secrets of which each is unique.
 func newAviary(t *testing.T) *aviary {
 	t.Helper()
 	a := &aviary{who: &Person{Name: "alice", Password: word("pw-"), Own: true}, canary: map[string]string{}}
-	// The list of modules tells whether this build knows directories.
-	directory := ""
-	if strings.Contains(Run(t, nil, binary, "list-modules"), "gatehouse.sources.active_directory") {
-		directory = "ldaps://" + closingServer(t)
-	}
-	a.Caddy = NewCaddy(t, "canary", map[string]any{"Directory": directory})
+	a.Caddy = NewCaddy(t, "canary", map[string]any{"Directory": "", "CA": ""})
+	a.directory = newRefusingDirectory(t, a.Dir)
+	a.Configure("canary", map[string]any{"Directory": a.directory.URL, "CA": a.directory.CA})
 	hash := cheapHash(t, a.who.Password)
 	seal := base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])
 	bind := word("bind-")
@@ -54,26 +50,6 @@ func newAviary(t *testing.T) *aviary {
 	a.adapted = adapted
 	a.Start()
 	return a
-}
-
-// closingServer takes connections and ends each.
-func closingServer(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = c.Close()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // journey is the whole way, with a wrong password, a wrong code and a code twice, to the verdict of the
@@ -105,6 +81,13 @@ func (a *aviary) journey() {
 	if verdict := client.Submit(post, f, nil); !strings.Contains(verdict.Body, accepted) {
 		a.t.Errorf("the stand-in: %s", verdict)
 	}
+
+	// Somebody whom only the directory could know.
+	stranger := &Person{Name: "bob@corp.example.test", Password: word("stranger-")}
+	a.canary["password of a stranger"] = stranger.Password
+	third := a.Client()
+	p, _ = third.Walk(third.Get(a.Portal("/")), stranger, "password")
+	a.step(third, p, stranger)
 
 	// A second device: a wrong code, the used code, the next one.
 	second := a.Client()
@@ -266,8 +249,11 @@ func TestC65Canaries(t *testing.T) {
 			t.Errorf("%s is without %s, so that it proves nothing", where, sign)
 		}
 	}
-	t.Logf("%d secrets, none in any of %d places; %d bytes of log, %d audit lines; directory configured: %v",
-		len(a.canary), len(given), len(given["log"]), strings.Count(given["audit --json"], `"kind"`), strings.Contains(a.adapted, "active_directory"))
+	if !a.directory.was(a.canary["password of the bind"]) {
+		t.Error("the password of the bind was never used, so that its absence proves nothing")
+	}
+	t.Logf("%d secrets, none in any of %d places; %d bytes of log, %d audit lines",
+		len(a.canary), len(given), len(given["log"]), strings.Count(given["audit --json"], `"kind"`))
 }
 
 // TestR29PlaceholdersStayLiteral: Caddy replaces {…} in configuration. What a stranger types is no
