@@ -99,6 +99,16 @@ func checkProvider(name string) error {
 	return nil
 }
 
+func completeRoleMode(mode string) (string, error) {
+	switch mode {
+	case "":
+		return RolesFirst, nil
+	case RolesFirst, RolesChoose:
+		return mode, nil
+	}
+	return "", &FieldError{"roles", fmt.Sprintf("%.100q is not known", mode), "write first or choose"}
+}
+
 func newConnect(cfg ConnectConfig) (*Connect, error) {
 	if err := checkText("name", cfg.Name); err != nil {
 		return nil, err
@@ -117,12 +127,8 @@ func newConnect(cfg ConnectConfig) (*Connect, error) {
 	if c.roles, err = checkRoles(cfg.Roles, c.instance); err != nil {
 		return nil, err
 	}
-	switch cfg.RoleMode {
-	case "":
-		c.c.RoleMode = RolesFirst
-	case RolesFirst, RolesChoose:
-	default:
-		return nil, &FieldError{"roles", fmt.Sprintf("%.100q is not known", cfg.RoleMode), "write first or choose"}
+	if c.c.RoleMode, err = completeRoleMode(cfg.RoleMode); err != nil {
+		return nil, err
 	}
 	if c.destinations, err = checkDestinations(cfg.Destinations); err != nil {
 		return nil, err
