@@ -227,9 +227,12 @@ func (g *Gateway) budget(ctx context.Context, f found) budget {
 		return b
 	}
 	most, window, err := lr.Limit(ctx)
-	if err != nil || most == 0 {
-		// Unreadable or none: as if the directory locked after 3 in 30 minutes.
+	switch {
+	case err != nil:
+		// Unreadable: as if the directory locked after 3 in 30 minutes.
 		most, window = 3, 30*time.Minute
+	case most == 0:
+		return b // the directory never locks, so there is nothing to stay below
 	}
 	// Two below the directory's own threshold: the gateway must not become the cannon that locks accounts.
 	b.most, b.window, b.directory = max(1, most-2), window, true

@@ -20,7 +20,7 @@ type countingSource struct {
 	name  string
 	users map[string]string // name: password
 	down  error
-	limit int // its lockout threshold; 0: it does not say
+	limit int // its lockout threshold; 0: it does not say; -1: it never locks
 
 	mu    sync.Mutex
 	calls []string
@@ -69,6 +69,9 @@ func (c *countingSource) Authenticate(_ context.Context, u *idp.User, password s
 func (c *countingSource) Limit(context.Context) (int, time.Duration, error) {
 	if c.limit == 0 {
 		return 0, 0, errors.New("unreadable")
+	}
+	if c.limit < 0 {
+		return 0, 0, nil
 	}
 	return c.limit, 30 * time.Minute, nil
 }
@@ -228,6 +231,20 @@ func (v *venue) lastLogin(t *testing.T) (last idp.Event) {
 		t.Fatal(err)
 	}
 	return last
+}
+
+// A directory that never locks is guarded like local users.
+func TestADirectoryThatNeverLocks(t *testing.T) {
+	corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: -1}
+	v := withSources(t, corp)
+	for i := range 5 {
+		if status, _ := v.try(t, "alice", fmt.Sprint("wrong", i)); status != http.StatusUnauthorized {
+			t.Fatalf("failure %d: %d", i+1, status)
+		}
+	}
+	if status, _ := v.try(t, "alice", "right"); status != http.StatusTooManyRequests {
+		t.Errorf("after 5 failures: %d", status)
+	}
 }
 
 // While a directory is down, its people get an honest answer and nobody's failures are counted;

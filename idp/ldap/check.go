@@ -142,7 +142,7 @@ func (s *Source) checkLockout(ctx context.Context) idp.Finding {
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v",
 			"let the service account read lockoutThreshold and lockOutObservationWindow of the domain", err)
 	case failures == 0:
-		return s.finding("warning", "the domain never locks an account; the gateway passes one failure on in 30 minutes all the same", "")
+		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set lockoutThreshold for the domain")
 	case failures < 3:
 		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise lockoutThreshold", failures, window)
 	}
