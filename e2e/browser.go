@@ -65,7 +65,7 @@ func OpenBrowser(t testing.TB, p Profile) *Browser {
 		chromedp.NoSandbox, // root has none, and the pages are our own
 		chromedp.UserDataDir(p.data),
 		chromedp.Env("HOME="+p.home),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP * ~NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND"),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
