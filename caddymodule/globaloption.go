@@ -52,6 +52,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if m := app.crossCheck(); m != nil {
 		return nil, m.at(segment)
 	}
+	app.placeGroups(segment)
 	var warnings []caddyconfig.Warning
 	value := caddyconfig.JSON(app, &warnings)
 	if len(warnings) > 0 {

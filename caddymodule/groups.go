@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -26,29 +28,70 @@ func (a *App) checkGroups(ctx context.Context) []idp.Finding {
 	}
 	var found []idp.Finding
 	n, known := a.names(), map[idp.GroupRef]error{}
-	ask := func(where string, groups []string) {
+	for _, g := range a.groupsNamed() {
+		ref, err := n.group(g.name)
+		if err != nil || finders[ref.Source] == nil {
+			continue // a group without a source fails the configuration
+		}
+		answer, asked := known[ref]
+		if !asked {
+			answer = finders[ref.Source].FindGroup(ctx, ref.Name)
+			known[ref] = answer
+		}
+		where := strings.Join(g.within[:], " ")
+		if at := a.WrittenAt[g.key()]; at != "" {
+			where += ", at " + at
+		}
+		found = append(found, groupFinding(where, ref, answer))
+	}
+	return found
+}
+
+// namedGroup is a group as a policy or an application names it.
+type namedGroup struct {
+	within [2]string // "policy", "weekly"
+	name   string    // as written
+}
+
+func (g namedGroup) key() string { return strings.Join(g.within[:], " ") + ": " + g.name }
+
+// groupsNamed returns each group that the configuration names, once for each section.
+func (a *App) groupsNamed() []namedGroup {
+	var out []namedGroup
+	add := func(kind, owner string, groups []string) {
 		groups = slices.Clone(groups)
 		slices.Sort(groups)
-		for _, written := range slices.Compact(groups) {
-			ref, err := n.group(written)
-			if err != nil || finders[ref.Source] == nil {
-				continue // a group without a source fails the configuration
-			}
-			answer, asked := known[ref]
-			if !asked {
-				answer = finders[ref.Source].FindGroup(ctx, ref.Name)
-				known[ref] = answer
-			}
-			found = append(found, groupFinding(where, ref, answer))
+		for _, g := range slices.Compact(groups) {
+			out = append(out, namedGroup{[2]string{kind, owner}, g})
 		}
 	}
 	for _, p := range a.Policies {
-		ask("policy "+p.Name, p.Groups)
+		add("policy", p.Name, p.Groups)
 	}
 	for _, e := range a.Applications {
-		ask("application "+e.Name, e.groupRefs())
+		add("application", e.Name, e.groupRefs())
 	}
-	return found
+	return out
+}
+
+// placeGroups writes down where the groups of directories were written, since only the directory can say
+// later that one is not there. Local groups were checked already.
+func (a *App) placeGroups(s caddyfile.Segment) {
+	n := a.names()
+	for _, g := range a.groupsNamed() {
+		ref, err := n.group(g.name)
+		if err != nil || n.groups[ref.Source] != nil {
+			continue
+		}
+		t, found := (&mistake{within: g.within, name: g.name}).find(s)
+		if _, placed := a.WrittenAt[g.key()]; placed || !found {
+			continue // an earlier block wrote it
+		}
+		if a.WrittenAt == nil {
+			a.WrittenAt = map[string]string{}
+		}
+		a.WrittenAt[g.key()] = fmt.Sprintf("%s:%d", t.File, t.Line)
+	}
 }
 
 func groupFinding(where string, ref idp.GroupRef, answer error) idp.Finding {

@@ -26,6 +26,12 @@ func (m *mistake) Error() string {
 
 // at adds file and line of the first place in the segment that the mistake can mean.
 func (m *mistake) at(s caddyfile.Segment) error {
+	t, _ := m.find(s)
+	return tokenError(t, "%w", m)
+}
+
+// find returns the token that the mistake can mean, or where its section begins and false.
+func (m *mistake) find(s caddyfile.Segment) (caddyfile.Token, bool) {
 	from := 0
 	for i := range s {
 		if s[i].Text == m.within[0] && (m.within[1] == "" || i+1 < len(s) && s[i+1].Text == m.within[1]) {
@@ -35,10 +41,10 @@ func (m *mistake) at(s caddyfile.Segment) error {
 	}
 	for _, t := range s[from:] {
 		if t.Text == m.name {
-			return tokenError(t, "%w", m)
+			return t, true
 		}
 	}
-	return tokenError(s[from], "%w", m)
+	return s[from], false
 }
 
 // names are what the sections of a configuration may refer to.
