@@ -186,14 +186,23 @@ func (g *Gateway) label(app string) string {
 
 // setOut begins a flow towards a page or an application and sends the browser to the next step.
 func (g *Gateway) setOut(w http.ResponseWriter, r *http.Request, v *visitor, f *flow) error {
-	if err := g.ensureDevice(w, v); err != nil {
-		return err
-	}
 	if v.session != nil {
 		f.User = v.session.User.Key()
 	}
-	if err := g.begin(r.Context(), v, f); err != nil {
+	if err := g.start(w, r, v, f); err != nil {
 		return err
 	}
 	return g.next(w, r, v)
+}
+
+// start begins a flow for whoever comes. Strangers of one address begin so many, because each is a row.
+func (g *Gateway) start(w http.ResponseWriter, r *http.Request, v *visitor, f *flow) error {
+	if v.session == nil && !g.limiter.mayStart(g.client(r), g.now()) {
+		w.Header().Set("Retry-After", "5")
+		return &Error{Status: http.StatusTooManyRequests, Public: "Very many people came from your network just now. Wait a few seconds, then try again.", Reason: "too_many_starts"}
+	}
+	if err := g.ensureDevice(w, v); err != nil {
+		return err
+	}
+	return g.begin(r.Context(), v, f)
 }

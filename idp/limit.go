@@ -3,11 +3,10 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Limiter bounds attempts at passwords and codes. Its gates are in memory and its counts in the
@@ -16,9 +15,12 @@ import (
 type Limiter struct {
 	limits Limits
 
-	mu        sync.Mutex
-	gates     map[string]*gate
-	addresses map[netip.Prefix]*rate.Limiter
+	addresses *buckets // failures
+	starts    *buckets // sign-ins begun by strangers
+	told      *buckets // audit lines about an address that is limited
+
+	mu    sync.Mutex
+	gates map[string]*gate
 }
 
 // gate lets at most so many attempts of one key run at once as there are failures left, so that
@@ -32,8 +34,8 @@ type gate struct {
 // errLimited says that the key has no failures left.
 var errLimited = errors.New("too many failures")
 
-// mostAddresses bounds the memory that strangers can make us use.
-const mostAddresses = 100_000
+// errAddressLimited says so of a whole address.
+var errAddressLimited = fmt.Errorf("%w from this address", errLimited)
 
 // NewLimiter returns a limiter; zero limits take the defaults.
 func NewLimiter(l Limits) *Limiter {
@@ -46,7 +48,10 @@ func NewLimiter(l Limits) *Limiter {
 	if l.Address <= 0 {
 		l.Address = 30
 	}
-	return &Limiter{limits: l, gates: map[string]*gate{}, addresses: map[netip.Prefix]*rate.Limiter{}}
+	return &Limiter{
+		limits: l, gates: map[string]*gate{},
+		addresses: newBuckets(l.Address, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
+	}
 }
 
 // budget is how many failures a key may have within a window.
@@ -132,58 +137,12 @@ func (l *Limiter) finish(key string, g *gate) {
 	l.drop(key, g)
 }
 
-// addressLimited reports whether an address has used up its failures. IPv6 counts by /64, which is
-// what one subscriber has.
-func (l *Limiter) addressLimited(a netip.Addr, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lim := l.addresses[addressKey(a)]
-	return lim != nil && lim.TokensAt(now) < 1
-}
+// startsPerMinute bounds how many sign-ins strangers of one address may begin. Each is a row that pushes
+// out somebody else's when there are very many; a whole office behind one address stays far below.
+const startsPerMinute = 1200
 
-// addressFailed counts a failure.
-func (l *Limiter) addressFailed(a netip.Addr, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	key := addressKey(a)
-	lim := l.addresses[key]
-	if lim == nil {
-		l.makeRoom(now)
-		lim = rate.NewLimiter(rate.Every(time.Minute/time.Duration(l.limits.Address)), l.limits.Address)
-		l.addresses[key] = lim
-	}
-	// Attempts that were let in together may all fail: what is too many is owed, or an address that
-	// sends its guesses in bursts would have any number of them.
-	lim.ReserveN(now, 1)
-}
-
-// makeRoom forgets addresses whose failures are over; if that frees nothing, any one.
-func (l *Limiter) makeRoom(now time.Time) {
-	if len(l.addresses) < mostAddresses {
-		return
-	}
-	for key, lim := range l.addresses {
-		if lim.TokensAt(now) >= float64(l.limits.Address) {
-			delete(l.addresses, key)
-		}
-	}
-	for key := range l.addresses {
-		if len(l.addresses) < mostAddresses {
-			return
-		}
-		delete(l.addresses, key)
-	}
-}
-
-func addressKey(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
+// mayStart counts the beginning of a sign-in. An address that is not known is not counted: everybody
+// would share it.
+func (l *Limiter) mayStart(a netip.Addr, now time.Time) bool {
+	return !a.IsValid() || l.starts.allow(a, now)
 }

@@ -104,7 +104,7 @@ func TestRightSignInsAreAllServed(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if l.addressLimited(netip.MustParseAddr("203.0.113.9"), monday) {
+	if l.addresses.empty(netip.MustParseAddr("203.0.113.9"), monday) {
 		t.Error("right sign-ins counted against the address")
 	}
 }
@@ -131,29 +131,49 @@ func TestAddressLimit(t *testing.T) {
 	l := NewLimiter(Limits{})
 	office, home := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.1")
 	for i := range 30 {
-		if l.addressLimited(office, monday) {
+		if l.addresses.empty(office, monday) {
 			t.Fatalf("limited after %d failures", i)
 		}
-		l.addressFailed(office, monday)
+		l.addresses.take(office, monday)
 	}
-	if !l.addressLimited(office, monday) || !l.addressLimited(netip.MustParseAddr("::ffff:203.0.113.9"), monday) {
+	if !l.addresses.empty(office, monday) || !l.addresses.empty(netip.MustParseAddr("::ffff:203.0.113.9"), monday) {
 		t.Error("30 failures in a minute must limit the address, however it is written")
 	}
-	if l.addressLimited(home, monday) {
+	if l.addresses.empty(home, monday) {
 		t.Error("another address is limited")
 	}
-	if l.addressLimited(office, monday.Add(time.Minute)) {
+	if l.addresses.empty(office, monday.Add(time.Minute)) {
 		t.Error("limited a minute later")
 	}
 }
 
 func TestAddressLimitCountsSubscribersOfIPv6(t *testing.T) {
 	l := NewLimiter(Limits{Address: 1})
-	l.addressFailed(netip.MustParseAddr("2001:db8:1:2::1"), monday)
-	if !l.addressLimited(netip.MustParseAddr("2001:db8:1:2:ffff::9"), monday) {
+	l.addresses.take(netip.MustParseAddr("2001:db8:1:2::1"), monday)
+	if !l.addresses.empty(netip.MustParseAddr("2001:db8:1:2:ffff::9"), monday) {
 		t.Error("another address of the same /64 is not limited")
 	}
-	if l.addressLimited(netip.MustParseAddr("2001:db8:1:3::1"), monday) {
+	if l.addresses.empty(netip.MustParseAddr("2001:db8:1:3::1"), monday) {
 		t.Error("another /64 is limited")
+	}
+}
+
+// C-70: one address begins so many sign-ins in a minute, and an office at the start of a shift never comes near.
+func TestC70SignInsBegunByStrangersAreBounded(t *testing.T) {
+	l := NewLimiter(Limits{})
+	office := netip.MustParseAddr("203.0.113.9")
+	for i := range startsPerMinute {
+		if !l.mayStart(office, monday) {
+			t.Fatalf("refused after %d", i)
+		}
+	}
+	if l.mayStart(office, monday) {
+		t.Error("no bound")
+	}
+	if !l.mayStart(netip.MustParseAddr("198.51.100.1"), monday) || !l.mayStart(netip.Addr{}, monday) {
+		t.Error("another address, or one that is not known, is refused")
+	}
+	if !l.mayStart(office, monday.Add(time.Second)) {
+		t.Error("refused a second later")
 	}
 }

@@ -38,10 +38,7 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 		if v.session != nil {
 			return g.startAnew(w, app)
 		}
-		if err := g.ensureDevice(w, v); err != nil {
-			return err
-		}
-		if err := g.begin(r.Context(), v, &flow{App: app}); err != nil {
+		if err := g.start(w, r, v, &flow{App: app}); err != nil {
 			return err
 		}
 	}
@@ -139,8 +136,8 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
 	ctx, now := r.Context(), g.now()
 	client := g.client(r)
-	if g.limiter.addressLimited(client, now) {
-		return nil, errLimited
+	if g.limiter.addresses.empty(client, now) {
+		return nil, errAddressLimited
 	}
 	f, err := g.find(ctx, v.flow.Name)
 	if err != nil {
@@ -158,13 +155,16 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 			leave, err = g.limiter.enter(ctx, g.store, own, now)
 		}
 	}
+	if errors.Is(err, errLimited) {
+		g.limiter.addresses.take(client, now) // so that trying on in vain ends as well
+	}
 	if err != nil {
 		return nil, err
 	}
 	err = f.source.Authenticate(ctx, f.user, password)
 	failed := errors.Is(err, ErrBadCredentials)
 	if failed {
-		g.limiter.addressFailed(client, now)
+		g.limiter.addresses.take(client, now)
 	}
 	if counted := leave(failed); counted != nil {
 		return nil, counted
@@ -280,8 +280,11 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 		status, sentence = http.StatusServiceUnavailable, cannotSentence
 		w.Header().Set("Retry-After", "5")
 	}
-	if err := g.record(r, e); err != nil {
-		return err
+	// One line a minute tells of an address that is limited; one for each try would be another way to fill the log.
+	if !errors.Is(err, errAddressLimited) || g.limiter.told.allow(e.Client, e.Time) {
+		if err := g.record(r, e); err != nil {
+			return err
+		}
 	}
 	g.showLogin(w, v, status, sentence)
 	return nil
