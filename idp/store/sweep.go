@@ -106,28 +106,45 @@ func (o *state) sweepTable(ctx context.Context, query string, args ...any) error
 	}
 }
 
+// sweepTexts deletes the rule texts that nothing needs. A line that names a text is never written before
+// this process, or another, has put the text: so a text that was not put again meanwhile has no new line.
 func (o *state) sweepTexts(ctx context.Context, old int64) error {
-	var orphans []string
-	const orphaned = "at < ? AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.digest = rule_texts.digest)"
-	err := o.read().each(ctx, func(rows *sql.Rows) error {
+	candidates, err := o.oldTexts(ctx, old)
+	if err != nil {
+		return err
+	}
+	for _, digest := range candidates {
+		// Nothing indexes the lines by digest, and this reads them all where none is left: once, outside
+		// of the transaction that others would wait for.
+		var named bool
+		if err := o.read().row(ctx, "SELECT EXISTS (SELECT 1 FROM audit WHERE digest = ?)", digest).Scan(&named); err != nil {
+			return err
+		}
+		if named {
+			continue
+		}
+		err := o.write(ctx, func(c conn) error {
+			_, err := c.exec(ctx, "DELETE FROM rule_texts WHERE digest = ? AND at < ?", digest, old)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldTexts returns the digests of the texts that were last put before a time and are not in force here.
+func (o *state) oldTexts(ctx context.Context, old int64) (digests []string, err error) {
+	err = o.read().each(ctx, func(rows *sql.Rows) error {
 		var digest string
 		if err := rows.Scan(&digest); err != nil {
 			return err
 		}
 		if _, inUse := o.texts.Load(digest); !inUse {
-			orphans = append(orphans, digest)
+			digests = append(digests, digest)
 		}
 		return nil
-	}, "SELECT digest FROM rule_texts WHERE "+orphaned, old)
-	if err != nil || len(orphans) == 0 {
-		return err
-	}
-	return o.write(ctx, func(c conn) error {
-		for _, digest := range orphans {
-			if _, err := c.exec(ctx, "DELETE FROM rule_texts WHERE digest = ? AND "+orphaned, digest, old); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}, "SELECT digest FROM rule_texts WHERE at < ?", old)
+	return digests, err
 }
