@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -33,7 +34,9 @@ func newObserver(ctx caddy.Context) (*observer, error) {
 // event passes one event on.
 func (o *observer) event(_ context.Context, e idp.Event) {
 	count(e)
-	o.audit.Info(e.Kind, auditFields(e)...)
+	if entry := o.audit.Check(zap.InfoLevel, e.Kind); entry != nil {
+		entry.Write(auditFields(e)...)
+	}
 	switch e.Kind {
 	case idp.EventLogin, idp.EventMFA, idp.EventLaunch:
 		// Handlers run in the request and may be anybody's program: nothing that the audit line does
@@ -47,7 +50,7 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 
 // auditFields are the event's members that say something, under the names of its JSON.
 func auditFields(e idp.Event) []zap.Field {
-	fields := []zap.Field{zap.String("result", e.Result)}
+	fields := append(make([]zap.Field, 0, 17), zap.String("result", e.Result))
 	for _, f := range []struct{ key, value string }{
 		{"reason", e.Reason},
 		{"detail", e.Detail},
@@ -68,7 +71,7 @@ func auditFields(e idp.Event) []zap.Field {
 		}
 	}
 	if e.Launch != nil {
-		fields = append(fields, zap.Any("launch", e.Launch))
+		fields = append(fields, zap.Object("launch", (*launchFields)(e.Launch)))
 	}
 	if e.CrossSite {
 		fields = append(fields, zap.Bool("cross_site", true))
@@ -77,6 +80,33 @@ func auditFields(e idp.Event) []zap.Field {
 		fields = append(fields, zap.Bool("break_glass", true))
 	}
 	return fields
+}
+
+// launchFields writes a launch as its JSON is, without reflection.
+type launchFields idp.LaunchRecord
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (l *launchFields) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	for _, f := range []struct{ key, value string }{
+		{"role", l.Role},
+		{"session_name", l.SessionName},
+		{"name_id", l.NameID},
+		{"assertion_id", l.AssertionID},
+		{"destination", l.Destination},
+	} {
+		if f.value != "" {
+			enc.AddString(f.key, f.value)
+		}
+	}
+	if len(l.Notes) == 0 {
+		return nil
+	}
+	return enc.AddArray("notes", zapcore.ArrayMarshalerFunc(func(a zapcore.ArrayEncoder) error {
+		for _, n := range l.Notes {
+			a.AppendString(n)
+		}
+		return nil
+	}))
 }
 
 func client(e idp.Event) string {

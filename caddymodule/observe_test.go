@@ -2,9 +2,11 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -97,6 +100,24 @@ func TestEventsReachLogMetricsAndHandlers(t *testing.T) {
 	for _, name := range []string{"caddy_gatehouse_logins_total", "caddy_gatehouse_mfa_total", "caddy_gatehouse_launches_total"} {
 		if !counted[name] {
 			t.Errorf("no metric %s", name)
+		}
+	}
+}
+
+// The log says of a launch what the audit line says, and a member that is new to it as well.
+func TestLaunchIsLoggedWhole(t *testing.T) {
+	l := idp.LaunchRecord{Role: "a", SessionName: "b", NameID: "c", AssertionID: "d", Destination: "e", Notes: []string{"f", "g"}}
+	if v := reflect.ValueOf(l); v.NumField() != 6 {
+		t.Errorf("a launch has %d members: does launchFields know them all?", v.NumField())
+	}
+	for _, l := range []idp.LaunchRecord{l, {}, {Role: "a"}} {
+		want, err := json.Marshal(map[string]any{"launch": l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{}).EncodeEntry(zapcore.Entry{}, auditFields(idp.Event{Launch: &l})[1:])
+		if err != nil || strings.TrimSpace(line.String()) != string(want) {
+			t.Errorf("%s, %v; want %s", line, err, want)
 		}
 	}
 }
