@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -210,7 +211,19 @@ func (r *response) encode(k *signingKey, responseID, assertionID string) (string
 			return "", err
 		}
 	}
-	return base64.StdEncoding.EncodeToString(c.b), nil
+	return encoded(c.b), nil
+}
+
+// encoded is base64 in one buffer of its size: EncodeToString makes two, and a response is the largest
+// thing that a launch allocates.
+func encoded(b []byte) string {
+	var text strings.Builder
+	text.Grow(base64.StdEncoding.EncodedLen(len(b)))
+	e := base64.NewEncoder(base64.StdEncoding, &text)
+	// A strings.Builder never fails.
+	_, _ = e.Write(b)
+	_ = e.Close()
+	return text.String()
 }
 
 func tooLarge(n int) error {
