@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +64,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	if err := refuseEarlyData(r); err != nil {
 		return err
 	}
-	limitTime(w)
+	limitTime(w, r)
 	p.checkProxies(r)
 	leave, err := p.app.store.use()
 	if err != nil {
@@ -97,13 +99,50 @@ func refuseEarlyData(r *http.Request) error {
 	return nil
 }
 
-// limitTime keeps a slow sender or reader from holding a request for ever: Caddy sets no such limit on a
-// whole request. HTTP/3 has no deadlines to set, and Caddy's own limits there stay.
-func limitTime(w http.ResponseWriter) {
+// limitTime keeps a slow sender or reader from holding a request for ever: Caddy bounds the pauses between
+// bytes, not the whole. Under HTTP/2 each deadline is a timer and a message to the goroutine of the connection,
+// so that what Caddy's bounds hold anyway has none of ours: a form that comes in one piece and a page that
+// goes in one. HTTP/3 has no deadlines to set, and Caddy's own limits there stay.
+func limitTime(w http.ResponseWriter, r *http.Request) {
 	c := http.NewResponseController(w)
 	now := time.Now()
-	_ = c.SetReadDeadline(now.Add(readTime))
-	_ = c.SetWriteDeadline(now.Add(writeTime))
+	limitRead := func() { _ = c.SetReadDeadline(now.Add(readTime)) }
+	s, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	switch {
+	case r.ContentLength == 0:
+	case ok && within(s.ReadIdleTimeout, 2*readTime) && r.ContentLength > 0:
+		r.Body = &pieces{ReadCloser: r.Body, left: r.ContentLength, another: limitRead}
+	default:
+		limitRead()
+	}
+	if !ok || !within(s.WriteIdleTimeout, writeTime) || strings.HasPrefix(r.URL.Path, "/assets/") {
+		_ = c.SetWriteDeadline(now.Add(writeTime))
+	}
+}
+
+// within reports whether one of Caddy's bounds is in force and no longer than most.
+func within(bound caddy.Duration, most time.Duration) bool {
+	return bound > 0 && time.Duration(bound) <= most
+}
+
+// pieces is a body that calls another, once, before it waits for its second piece.
+type pieces struct {
+	io.ReadCloser
+	left    int64
+	another func()
+	begun   bool
+}
+
+// Read implements [io.Reader].
+func (p *pieces) Read(b []byte) (int, error) {
+	if p.begun && p.left > 0 && p.another != nil {
+		p.another()
+		p.another = nil
+	}
+	p.begun = true
+	n, err := p.ReadCloser.Read(b)
+	p.left -= int64(n)
+	return n, err
 }
 
 // parsePortalHandler reads
