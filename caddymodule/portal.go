@@ -73,9 +73,29 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer leave()
+	if strings.HasPrefix(r.URL.Path, "/apps/") {
+		growStack()
+	}
 	p.app.gateway.ServeHTTP(w, r)
 	return nil
 }
+
+// stackRoom is what a launch needs of its stack, the signature in it.
+const stackRoom = 14 << 10
+
+// growStack makes that room at once. HTTP/2 serves each request on a goroutine of its own, whose stack would
+// double three times on the way to the signature, and each time every frame so far is copied and adjusted.
+//
+//go:noinline
+func growStack() {
+	var room [stackRoom]byte
+	touch(&room)
+}
+
+// touch keeps the compiler from seeing that nobody uses the room.
+//
+//go:noinline
+func touch(*[stackRoom]byte) {}
 
 // checkProxies warns, once, where a client can choose its own address: without trusted_proxies_strict the
 // left-most value of X-Forwarded-For counts, and that is the client's to write.

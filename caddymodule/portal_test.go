@@ -70,3 +70,10 @@ func TestRequestsAreBoundedInTime(t *testing.T) {
 		})
 	}
 }
+
+// The room is on the stack or it is no room.
+func TestGrowStackAllocatesNothing(t *testing.T) {
+	if n := testing.AllocsPerRun(10, growStack); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
