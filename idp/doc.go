@@ -1,3 +1,28 @@
 // Package idp is the gateway: it proves who people are, asks what policy asks, and signs them in to
 // applications. It knows nothing of Caddy.
+//
+// # The map
+//
+// The vocabulary comes first, and drivers need nothing else: User and Group (user.go), Source
+// (source.go), Factor and Proof (factor.go), Application and Launch (application.go), Policy (policy.go),
+// the stores (stores.go), Event (event.go), Error (errors.go), Secret (secret.go).
+//
+// [New] (gateway.go) builds a [Gateway] from a [Config] (config.go). A request then passes these rooms:
+//
+//	routes.go    rules for every address: headers, host, methods, forms of other sites; then the handler
+//	session.go   cookies become a visitor; a rise in privilege becomes a new session id
+//	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
+//	login.go     name and password, within the limits of limit.go and buckets.go
+//	next.go      the only place that decides what comes after a step
+//	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one
+//	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
+//	device.go    "Is this your device?", and what a device remembers
+//	portal.go    tiles, metadata, health; settings.go and help.go
+//	launch.go    the application's form, after its audit line is durable (audit.go)
+//	render.go    pages of package web, and every error as one of them
+//
+// What administrators do by command is in administer.go and check.go.
+//
+// Nothing here starts a goroutine, and a Gateway holds no state: that is in the store and in the
+// [Limiter], which the configurations before and after a reload share.
 package idp
