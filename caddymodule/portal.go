@@ -3,9 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,7 +62,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	if err := refuseEarlyData(r); err != nil {
 		return err
 	}
-	limitTime(w, r)
+	limitTime(w)
 	p.checkProxies(r)
 	leave, err := p.app.store.use()
 	if err != nil {
@@ -73,29 +71,9 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer leave()
-	if strings.HasPrefix(r.URL.Path, "/apps/") {
-		growStack()
-	}
 	p.app.gateway.ServeHTTP(w, r)
 	return nil
 }
-
-// stackRoom is what a launch needs of its stack, the signature in it.
-const stackRoom = 14 << 10
-
-// growStack makes that room at once. HTTP/2 serves each request on a goroutine of its own, whose stack would
-// double three times on the way to the signature, and each time every frame so far is copied and adjusted.
-//
-//go:noinline
-func growStack() {
-	var room [stackRoom]byte
-	touch(&room)
-}
-
-// touch keeps the compiler from seeing that nobody uses the room.
-//
-//go:noinline
-func touch(*[stackRoom]byte) {}
 
 // checkProxies warns, once, where a client can choose its own address: without trusted_proxies_strict the
 // left-most value of X-Forwarded-For counts, and that is the client's to write.
@@ -119,50 +97,13 @@ func refuseEarlyData(r *http.Request) error {
 	return nil
 }
 
-// limitTime keeps a slow sender or reader from holding a request for ever: Caddy bounds the pauses between
-// bytes, not the whole. Under HTTP/2 each deadline is a timer and a message to the goroutine of the connection,
-// so that what Caddy's bounds hold anyway has none of ours: a form that comes in one piece and a page that
-// goes in one. HTTP/3 has no deadlines to set, and Caddy's own limits there stay.
-func limitTime(w http.ResponseWriter, r *http.Request) {
+// limitTime keeps a slow sender or reader from holding a request for ever: Caddy sets no such limit on a
+// whole request. HTTP/3 has no deadlines to set, and Caddy's own limits there stay.
+func limitTime(w http.ResponseWriter) {
 	c := http.NewResponseController(w)
 	now := time.Now()
-	limitRead := func() { _ = c.SetReadDeadline(now.Add(readTime)) }
-	s, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	switch {
-	case r.ContentLength == 0:
-	case ok && within(s.ReadIdleTimeout, 2*readTime) && r.ContentLength > 0:
-		r.Body = &pieces{ReadCloser: r.Body, left: r.ContentLength, another: limitRead}
-	default:
-		limitRead()
-	}
-	if !ok || !within(s.WriteIdleTimeout, writeTime) || strings.HasPrefix(r.URL.Path, "/assets/") {
-		_ = c.SetWriteDeadline(now.Add(writeTime))
-	}
-}
-
-// within reports whether one of Caddy's bounds is in force and no longer than most.
-func within(bound caddy.Duration, most time.Duration) bool {
-	return bound > 0 && time.Duration(bound) <= most
-}
-
-// pieces is a body that calls another, once, before it waits for its second piece.
-type pieces struct {
-	io.ReadCloser
-	left    int64
-	another func()
-	begun   bool
-}
-
-// Read implements [io.Reader].
-func (p *pieces) Read(b []byte) (int, error) {
-	if p.begun && p.left > 0 && p.another != nil {
-		p.another()
-		p.another = nil
-	}
-	p.begun = true
-	n, err := p.ReadCloser.Read(b)
-	p.left -= int64(n)
-	return n, err
+	_ = c.SetReadDeadline(now.Add(readTime))
+	_ = c.SetWriteDeadline(now.Add(writeTime))
 }
 
 // parsePortalHandler reads

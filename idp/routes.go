@@ -2,9 +2,7 @@ package idp
 
 import (
 	"errors"
-	"io"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strings"
 
@@ -95,29 +93,13 @@ func (g *Gateway) checkPost(w http.ResponseWriter, r *http.Request) error {
 		return &Error{Status: http.StatusUnsupportedMediaType, Public: "The portal takes its own forms only.", Reason: "content_type"}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-	if err := parseForm(r); err != nil {
+	if err := r.ParseForm(); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return &Error{Status: http.StatusRequestEntityTooLarge, Public: "That is more than the portal takes.", Reason: "too_large", Err: err}
 		}
 		return &Error{Status: http.StatusBadRequest, Public: "The form could not be read. Go back and try again.", Reason: "bad_form", Err: err}
 	}
 	return nil
-}
-
-// parseForm reads a form whose length is known in one piece, and does not wait for the end of the body to be
-// told as well. What it leaves to [http.Request.ParseForm] is anything out of the ordinary.
-func parseForm(r *http.Request) error {
-	if n := r.ContentLength; n > 0 && n <= bodyLimit && r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
-		body := make([]byte, n)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return err
-		}
-		var err error
-		if r.PostForm, err = url.ParseQuery(string(body)); err != nil {
-			return err
-		}
-	}
-	return r.ParseForm()
 }
 
 // unknownAddress turns the mux's plain 404 or 405 into an error of ours.
