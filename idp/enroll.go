@@ -2,7 +2,6 @@ package idp
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -169,7 +168,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 // inviteID is where a person's code is kept. It holds the user, so that a code opens one account only.
 func inviteID(userKey, code string) Hash {
 	code = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(code))
-	return sha256.Sum256([]byte(userKey + "\x00" + code))
+	return hashOf(userKey + "\x00" + code)
 }
 
 // Invite makes a code that lets one person set up their first factor where policy would not let a password

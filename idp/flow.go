@@ -2,7 +2,6 @@ package idp
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -60,7 +59,7 @@ func (g *Gateway) keep(ctx context.Context, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	m := Memo{Kind: flowKind, ID: sha256.Sum256([]byte(v.fid)), Browser: v.browser, Owner: v.flow.User, Expires: g.now().Add(flowLife), Data: data}
+	m := Memo{Kind: flowKind, ID: hashOf(v.fid), Browser: v.browser, Owner: v.flow.User, Expires: g.now().Add(flowLife), Data: data}
 	return g.store.PutMemo(context.WithoutCancel(ctx), m, flowMost)
 }
 
@@ -134,7 +133,7 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 	if fid == "" || len(fid) > 128 || v.browser == (Hash{}) {
 		return nil
 	}
-	m, err := get(sha256.Sum256([]byte(fid)))
+	m, err := get(hashOf(fid))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -96,7 +96,7 @@ func initials(label string) string {
 
 // hue picks a colour that stays with the name.
 func hue(name string) int {
-	sum := sha256.Sum256([]byte(name))
+	sum := hashOf(name)
 	return (int(sum[0])<<8 | int(sum[1])) % 360
 }
 
