@@ -150,17 +150,8 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 	if asked, err := g.choose(w, r, v, a); asked || err != nil {
 		return err
 	}
-	e := g.event(r, v, EventLaunch, Success)
-	e.decidedBy(d)
-	form, err := sender.SignIn(r.Context(), &v.session.User, Launch{
-		Now: g.now(), SignedInAt: v.session.SignedIn, Proofs: bare(v.session.Proofs),
-		Session: sessionIndex(v.session), Choice: v.flow.Choice, Destination: v.flow.Destination,
-	})
+	form, err := g.signIn(r, v, sender, d)
 	if err != nil {
-		return g.launchRefused(r, e, err)
-	}
-	e.Launch, e.Reason = &form.Record, ""
-	if err := g.record(r, e); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Security-Policy", web.PostCSP)
@@ -170,6 +161,24 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
+}
+
+// signIn makes the form and the audit line of a launch. Whoever launches at the same moment may share the
+// writing of the line, so they are told that it will come.
+func (g *Gateway) signIn(r *http.Request, v *visitor, sender SAMLSender, d Decision) (*Form, error) {
+	over := g.store.Expect()
+	defer over()
+	e := g.event(r, v, EventLaunch, Success)
+	e.decidedBy(d)
+	form, err := sender.SignIn(r.Context(), &v.session.User, Launch{
+		Now: g.now(), SignedInAt: v.session.SignedIn, Proofs: bare(v.session.Proofs),
+		Session: sessionIndex(v.session), Choice: v.flow.Choice, Destination: v.flow.Destination,
+	})
+	if err != nil {
+		return nil, g.launchRefused(r, e, err)
+	}
+	e.Launch, e.Reason = &form.Record, ""
+	return form, g.record(r, e)
 }
 
 // choose asks which of several ways in the person wants, unless they have said so.

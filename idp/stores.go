@@ -19,6 +19,7 @@ type Store interface {
 	Devices
 	Counters
 	AuditLog
+	Forecast
 	Keys
 	// Ready returns nil once the store can serve, and the reason while it cannot.
 	Ready() error
@@ -161,6 +162,13 @@ type AuditLog interface {
 	PutRuleText(ctx context.Context, digest, text string) error
 	// RuleText returns the text behind a digest, or ErrNotFound.
 	RuleText(ctx context.Context, digest string) (string, error)
+}
+
+// Forecast lets what is written at one moment share one write.
+type Forecast interface {
+	// Expect tells that an event will be appended within milliseconds, so that one which is ready already
+	// may wait a moment for it. The caller calls over, once, when its event is durable or will not come.
+	Expect() (over func())
 }
 
 // EventQuery picks audit events. Zero fields fit everything.

@@ -35,6 +35,12 @@ func (s *Store) Append(ctx context.Context, e idp.Event) error {
 	return nil
 }
 
+// Expect implements [idp.Forecast].
+func (s *Store) Expect() (over func()) {
+	s.expected.Add(1)
+	return s.unexpected
+}
+
 // auditPage is how many events are read at a time: between pages nothing is held open, so that
 // neither a slow reader nor a big answer keeps the database from tidying up.
 const auditPage = 500

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // commitMost is how many rows go into one transaction: enough that the disk is not what waits, few
@@ -20,23 +22,29 @@ type auditRow struct {
 	done                           chan error // of capacity 1: the writer never waits for a caller
 }
 
-// committer writes audit rows in groups. The first row to arrive is written at once, alone; those
-// that arrive meanwhile are the next group. So a lone caller waits for one commit, and many callers
-// share one, without a timer.
+// companyTime is how long a row that is ready waits for those that are expected. Eight launches at once
+// take that long to be signed on two cores, and one commit for all of them instead of one for each is a
+// tenth of their processor time. A launch without company never waits.
+const companyTime = 4 * time.Millisecond
+
+// committer writes audit rows in groups. Where no other row is expected, the first one to arrive is
+// written at once; those that arrive meanwhile are the next group. So a lone caller waits for one commit and
+// for no timer, and many callers share one.
 type committer struct {
 	*pools
-	insert *sql.Stmt
-	queue  chan *auditRow
-	done   sync.WaitGroup
+	insert   *sql.Stmt
+	queue    chan *auditRow
+	expected *atomic.Int64 // callers who have a row in the queue or in the group, or will have one soon
+	done     sync.WaitGroup
 }
 
-func newCommitter(ctx context.Context, p *pools) (*committer, error) {
+func newCommitter(ctx context.Context, p *pools, expected *atomic.Int64) (*committer, error) {
 	insert, err := p.writer.PrepareContext(ctx, p.bind(
 		"INSERT INTO audit (time, person, name, app, ref, digest, event) VALUES (?, ?, ?, ?, ?, ?, ?)"))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the audit writer: %w", err)
 	}
-	return &committer{pools: p, insert: insert, queue: make(chan *auditRow, commitMost)}, nil
+	return &committer{pools: p, insert: insert, queue: make(chan *auditRow, commitMost), expected: expected}, nil
 }
 
 func (c *committer) start() { c.done.Go(c.run) }
@@ -66,23 +74,42 @@ func (c *committer) add(ctx context.Context, r *auditRow) error {
 
 func (c *committer) run() {
 	group := make([]*auditRow, 0, commitMost)
+	company := time.NewTimer(companyTime)
+	defer company.Stop()
 	for first := range c.queue {
-		group = append(group[:0], first)
-		for len(group) < commitMost {
-			select {
-			case r, ok := <-c.queue:
-				if !ok {
-					c.commit(group)
-					return
-				}
-				group = append(group, r)
-				continue
-			default:
-			}
-			break
-		}
+		company.Reset(companyTime)
+		group = c.gather(append(group[:0], first), company.C)
 		c.commit(group)
 	}
+}
+
+// gather adds the rows that are there, and those that are expected and come in time. Of a queue that is
+// closed it returns what it has; the next read of the queue finds that out.
+func (c *committer) gather(group []*auditRow, late <-chan time.Time) []*auditRow {
+	for len(group) < commitMost {
+		select {
+		case r, ok := <-c.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, r)
+			continue
+		default:
+		}
+		if int64(len(group)) >= c.expected.Load() {
+			return group
+		}
+		select {
+		case r, ok := <-c.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, r)
+		case <-late:
+			return group
+		}
+	}
+	return group
 }
 
 func (c *committer) commit(group []*auditRow) {

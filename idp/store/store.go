@@ -62,6 +62,9 @@ type Store struct {
 	life    sync.RWMutex // read-held by every method under way, so that Close can wait for them
 	state   atomic.Pointer[state]
 	failed  atomic.Pointer[error] // why the last Open failed
+
+	expected   atomic.Int64 // audit rows on their way
+	unexpected func()
 }
 
 // state is an open store.
@@ -75,8 +78,10 @@ type state struct {
 	cache   *cache
 	touched *touches
 	audit   *committer
-	texts   sync.Map     // digests of rule texts that this process may still name
-	memos   atomic.Int64 // how many memos there are, roughly
+	// expected is how many audit rows are on their way; see Expect.
+	expected *atomic.Int64
+	texts    sync.Map     // digests of rule texts that this process may still name
+	memos    atomic.Int64 // how many memos there are, roughly
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -120,7 +125,9 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	return &Store{cfg: cfg, engine: &sqliteEngine{path: cfg.Path}}, nil
+	s := &Store{cfg: cfg, engine: &sqliteEngine{path: cfg.Path}}
+	s.unexpected = func() { s.expected.Add(-1) }
+	return s, nil
 }
 
 // Open opens the database, migrates it, and loads the keys or makes them. After an error it may be
@@ -160,7 +167,7 @@ func (s *Store) openState(ctx context.Context) (_ *state, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &state{Config: s.cfg, engine: s.engine, pools: p, seal: seal}
+	o := &state{Config: s.cfg, engine: s.engine, pools: p, seal: seal, expected: &s.expected}
 	if err := o.prepare(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
@@ -190,7 +197,7 @@ func (o *state) prepare(ctx context.Context) error {
 	}
 	o.cache = newCache(o.CacheSessions)
 	o.touched = newTouches(o.CacheSessions)
-	c, err := newCommitter(ctx, o.pools)
+	c, err := newCommitter(ctx, o.pools, o.expected)
 	o.audit = c
 	return err
 }

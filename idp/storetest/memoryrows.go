@@ -213,6 +213,9 @@ func (m *Memory) Append(_ context.Context, e idp.Event) error {
 	return nil
 }
 
+// Expect implements idp.Forecast. Nothing is shared here.
+func (*Memory) Expect() (over func()) { return func() {} }
+
 // Events implements idp.AuditLog.
 func (m *Memory) Events(_ context.Context, q idp.EventQuery, yield func(idp.Event) bool) error {
 	done, err := m.use()
