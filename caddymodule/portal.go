@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -24,12 +24,6 @@ type Portal struct {
 	app    *App
 	warned sync.Once
 }
-
-// Bounds of one request. The longest form is a password; the longest page is the portal.
-const (
-	readTime  = 30 * time.Second
-	writeTime = 60 * time.Second
-)
 
 // CaddyModule returns the Caddy module information.
 func (*Portal) CaddyModule() caddy.ModuleInfo {
@@ -62,7 +56,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	if err := refuseEarlyData(r); err != nil {
 		return err
 	}
-	limitTime(w)
+	defer limitTime(w, r, readTime)()
 	p.checkProxies(r)
 	leave, err := p.app.store.use()
 	if err != nil {
@@ -71,9 +65,29 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	defer leave()
+	if strings.HasPrefix(r.URL.Path, "/apps/") {
+		growStack()
+	}
 	p.app.gateway.ServeHTTP(w, r)
 	return nil
 }
+
+// stackRoom is what a launch needs of its stack, the signature in it.
+const stackRoom = 14 << 10
+
+// growStack makes that room at once. HTTP/2 serves each request on a goroutine of its own, whose stack would
+// double three times on the way to the signature, and each time every frame so far is copied and adjusted.
+//
+//go:noinline
+func growStack() {
+	var room [stackRoom]byte
+	touch(&room)
+}
+
+// touch keeps the compiler from seeing that nobody uses the room.
+//
+//go:noinline
+func touch(*[stackRoom]byte) {}
 
 // checkProxies warns, once, where a client can choose its own address: without trusted_proxies_strict the
 // left-most value of X-Forwarded-For counts, and that is the client's to write.
@@ -95,15 +109,6 @@ func refuseEarlyData(r *http.Request) error {
 		return caddyhttp.Error(http.StatusTooEarly, errors.New("request in early data"))
 	}
 	return nil
-}
-
-// limitTime keeps a slow sender or reader from holding a request for ever: Caddy sets no such limit on a
-// whole request. HTTP/3 has no deadlines to set, and Caddy's own limits there stay.
-func limitTime(w http.ResponseWriter) {
-	c := http.NewResponseController(w)
-	now := time.Now()
-	_ = c.SetReadDeadline(now.Add(readTime))
-	_ = c.SetWriteDeadline(now.Add(writeTime))
 }
 
 // parsePortalHandler reads

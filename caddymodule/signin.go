@@ -136,7 +136,7 @@ func (s *AWSSignIn) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhtt
 	if err := refuseEarlyData(r); err != nil {
 		return err
 	}
-	limitTime(w)
+	defer limitTime(w, r, readTime)()
 	s.handler.ServeHTTP(w, r)
 	return nil
 }
