@@ -295,6 +295,15 @@ func jsonFlag(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// report tells what was done: in words, or with --json as fields.
+func report(cmd *cobra.Command, words string, fields map[string]any) error {
+	if wantsJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), fields)
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), words)
+	return err
+}
+
 func wantsJSON(cmd *cobra.Command) bool {
 	on, err := cmd.Flags().GetBool("json")
 	return err == nil && on

@@ -109,7 +109,9 @@ func TestRollover(t *testing.T) {
 	_, err = s.command(file, "keys", "uploaded", next, "handbook")
 	wantError(t, err, "no SAML application", "connect")
 	s.mustCommand(file, "keys", "uploaded", next, "connect")
-	s.mustCommand(file, "keys", "promote", next)
+	if got := s.mustCommand(file, "keys", "promote", next, "--json"); !sameJSON(t, got, map[string]any{"key": next, "step": "promoted"}) {
+		t.Errorf("promote: %s", got)
+	}
 	if now := list(); now[0].ID != next {
 		t.Errorf("after promote: %+v", now)
 	}

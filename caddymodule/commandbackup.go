@@ -25,7 +25,7 @@ type backer interface {
 }
 
 func backupCommand() *cobra.Command {
-	return &cobra.Command{
+	return jsonFlag(&cobra.Command{
 		Use:   "backup FILE",
 		Short: "Writes a copy of the store, while everything goes on",
 		Long: `Writes a consistent copy of the store, for its owner only. Where the seal key is in Caddy's storage it
@@ -55,15 +55,18 @@ Works whether Caddy is running or not.`,
 				if !l.sealGiven {
 					holds = "the store and the seal key: whoever has it can sign as this gateway"
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "written to %s, for its owner only: %s\n", args[0], holds)
+				words := fmt.Sprintf("written to %s, for its owner only: %s", args[0], holds)
+				if err := report(cmd, words, map[string]any{"file": args[0], "seal_key": !l.sealGiven}); err != nil {
+					return err
+				}
 				return l.record(ctx, idp.EventAdmin, "backup", "backup written to "+args[0])
 			})
 		}),
-	}
+	})
 }
 
 func restoreCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := jsonFlag(&cobra.Command{
 		Use:   "restore FILE",
 		Short: "Makes the store of a backup the gateway's own",
 		Long: `Makes the store of a backup the gateway's own: the same signing keys, the same enrollments. Nobody is
@@ -74,7 +77,7 @@ Works with Caddy stopped only, and is refused while Caddy has the store open. Ru
 Caddy runs as. A store that is there already is replaced only with --overwrite, and kept beside.`,
 		Example: "  caddy gatehouse restore /var/backups/gatehouse.tar",
 		RunE:    run(1, restore),
-	}
+	})
 	cmd.Flags().Bool("overwrite", false, "replace the store that is there")
 	return cmd
 }
@@ -112,7 +115,10 @@ func restore(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "restored to %s what was backed up at %s; everybody signs in once more\n", path, m.Created.Local().Format(time.DateTime))
+	words := fmt.Sprintf("restored to %s what was backed up at %s; everybody signs in once more", path, m.Created.Local().Format(time.DateTime))
+	if err := report(cmd, words, map[string]any{"file": path, "created": m.Created}); err != nil {
+		return err
+	}
 	if err := l.store.open(ctx); err != nil {
 		return fmt.Errorf("opening what was restored: %w", err)
 	}

@@ -19,6 +19,9 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(c.Long, "Works w") || c.Example == "" || c.Short == "" {
 			t.Errorf("the help of %s lacks an example, or whether it works with Caddy stopped", c.CommandPath())
 		}
+		if !c.HasSubCommands() && c.Flags().Lookup("json") == nil {
+			t.Errorf("%s tells programs nothing: it has no --json", c.CommandPath())
+		}
 		var out bytes.Buffer
 		c.SetOut(&out)
 		if err := c.Help(); err != nil {

@@ -59,7 +59,7 @@ Works whether Caddy is running or not.`,
 }
 
 func keysUploadedCommand() *cobra.Command {
-	return &cobra.Command{
+	return jsonFlag(&cobra.Command{
 		Use:   "uploaded KEY APPLICATION…",
 		Short: "Notes that an application was given the metadata with this key",
 		Long: `Notes that applications were given the metadata with this key. A key is promoted only when all SAML
@@ -70,7 +70,7 @@ Works whether Caddy is running or not.`,
 		RunE: runBetween(2, 1000, func(cmd *cobra.Command, args []string) error {
 			key, apps := args[0], args[1:]
 			done := "key " + key + " noted as uploaded to " + listed(apps)
-			return keyStep(cmd, "uploaded", done, func(ctx context.Context, l *loaded, s keySteps) error {
+			return keyStep(cmd, "uploaded", key, done, func(ctx context.Context, l *loaded, s keySteps) error {
 				for _, app := range apps {
 					if _, ok := l.apps[app].(idp.SAMLSender); !ok {
 						return fmt.Errorf("no SAML application is named %q; there are: %s", app, listed(l.samlApps()))
@@ -84,11 +84,11 @@ Works whether Caddy is running or not.`,
 				return nil
 			})
 		}),
-	}
+	})
 }
 
 func keysPromoteCommand() *cobra.Command {
-	return &cobra.Command{
+	return jsonFlag(&cobra.Command{
 		Use:   "promote KEY",
 		Short: "Makes the next key the one that signs",
 		Long: `Makes the next key the one that signs. The former one stays in the metadata, so that promoting it is
@@ -97,7 +97,7 @@ the way back. Refused while a SAML application is not noted as having the key.
 Works whether Caddy is running or not; a running Caddy follows within seconds.`,
 		Example: "  caddy gatehouse keys promote 66f0cda2",
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return keyStep(cmd, "promoted", "key "+args[0]+" promoted", func(ctx context.Context, l *loaded, s keySteps) error {
+			return keyStep(cmd, "promoted", args[0], "key "+args[0]+" promoted", func(ctx context.Context, l *loaded, s keySteps) error {
 				err := s.PromoteKey(ctx, args[0], l.samlApps()...)
 				if lacking, ok := errors.AsType[*store.NotUploadedError](err); ok {
 					return &refusal{fmt.Errorf("%w, which would refuse every sign-in; give them the metadata, then: caddy gatehouse keys uploaded %s %s",
@@ -106,11 +106,11 @@ Works whether Caddy is running or not; a running Caddy follows within seconds.`,
 				return err
 			})
 		}),
-	}
+	})
 }
 
 func keysRetireCommand() *cobra.Command {
-	return &cobra.Command{
+	return jsonFlag(&cobra.Command{
 		Use:   "retire KEY",
 		Short: "Takes a key out of the metadata and destroys its private half",
 		Long: `Takes a next key out of the metadata and destroys its private half for good. Where no other stands by,
@@ -119,11 +119,11 @@ a fresh one is made; give the new metadata to the applications before it is prom
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse keys retire 44d50d8b",
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return keyStep(cmd, "retired", "key "+args[0]+" retired", func(ctx context.Context, _ *loaded, s keySteps) error {
+			return keyStep(cmd, "retired", args[0], "key "+args[0]+" retired", func(ctx context.Context, _ *loaded, s keySteps) error {
 				return s.RetireKey(ctx, args[0])
 			})
 		}),
-	}
+	})
 }
 
 // samlApps are the names of the applications that know our keys.
@@ -137,7 +137,7 @@ func (l *loaded) samlApps() (names []string) {
 }
 
 // keyStep does one step and puts it on record.
-func keyStep(cmd *cobra.Command, reason, done string, step func(context.Context, *loaded, keySteps) error) error {
+func keyStep(cmd *cobra.Command, reason, key, done string, step func(context.Context, *loaded, keySteps) error) error {
 	return withApp(cmd, func(ctx context.Context, l *loaded) error {
 		s, ok := l.store.Store.(keySteps)
 		if !ok {
@@ -152,7 +152,9 @@ func keyStep(cmd *cobra.Command, reason, done string, step func(context.Context,
 		case err != nil:
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), done)
+		if err := report(cmd, done, map[string]any{"key": key, "step": reason}); err != nil {
+			return err
+		}
 		return l.record(ctx, idp.EventKeys, reason, done)
 	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func metadataCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := jsonFlag(&cobra.Command{
 		Use:   "metadata",
 		Short: "Writes the SAML metadata that service providers are given",
 		Long: `Writes the SAML metadata that service providers are given, IAM for one: the same document that the
@@ -30,13 +30,13 @@ Works whether Caddy is running or not, once it has run.`,
 				return writeOutput(cmd, doc)
 			})
 		}),
-	}
+	})
 	cmd.Flags().StringP("output", "o", "", "file to write (default: standard output)")
 	return cmd
 }
 
 func awsCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := jsonFlag(&cobra.Command{
 		Use:   "aws NAME",
 		Short: "Writes what AWS needs for an Amazon Connect application",
 		Long: `Writes what the administrator of the AWS account runs once for the application NAME: the SAML
@@ -76,7 +76,7 @@ Works whether Caddy is running or not, once it has run.`,
 				return writeOutput(cmd, text)
 			})
 		}),
-	}
+	})
 	cmd.Flags().StringP("format", "f", samlapp.SetupCLI, "cli, cloudformation or terraform")
 	cmd.Flags().StringP("output", "o", "", "file to write (default: standard output)")
 	return cmd
@@ -93,13 +93,16 @@ func (l *loaded) connectApps() (names []string) {
 }
 
 // writeOutput writes to the file of --output, whole or not at all, or to standard output. What is
-// written is public.
+// written is public. With --json it tells of the file, or holds the text as a string.
 func writeOutput(cmd *cobra.Command, text []byte) error {
 	file, err := cmd.Flags().GetString("output")
 	if err != nil {
 		return err
 	}
 	if file == "" {
+		if wantsJSON(cmd) {
+			return printJSON(cmd.OutOrStdout(), map[string]string{"document": string(text)})
+		}
 		_, err := cmd.OutOrStdout().Write(text)
 		return err
 	}
@@ -110,6 +113,5 @@ func writeOutput(cmd *cobra.Command, text []byte) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("--output: %w", err), os.RemoveAll(part))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d bytes written to %s\n", len(text), file)
-	return nil
+	return report(cmd, fmt.Sprintf("%d bytes written to %s", len(text), file), map[string]any{"file": file, "bytes": len(text)})
 }
