@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"embed"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,9 @@ import (
 	"text/template"
 	"time"
 )
+
+//go:embed testdata/slapd
+var slapdFiles embed.FS
 
 // Slapd is an OpenLDAP server with the overlays ppolicy and memberOf. It takes passwords over TLS only.
 type Slapd struct {
@@ -212,7 +216,7 @@ func (s *Slapd) render(name string, values map[string]any) string {
 	s.t.Helper()
 	tmpl, err := template.New(name).Funcs(template.FuncMap{
 		"seconds": func(d time.Duration) string { return fmt.Sprint(int(d.Seconds())) },
-	}).ParseFiles(filepath.Join("testdata", "slapd", name))
+	}).ParseFS(slapdFiles, "testdata/slapd/"+name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
