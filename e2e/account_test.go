@@ -90,6 +90,7 @@ func domainPolicies(t *testing.T, d *Domain, bind func(name, password string) st
 		t.Error("tess is not locked after two wrong passwords")
 	}
 	d.Unlock("tess")
+	d.Unlock("victor")
 	change := func(name, next string) string {
 		out, err := d.ChangePassword(name, password, next)
 		if err == nil {

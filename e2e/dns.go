@@ -273,6 +273,7 @@ func (d *DNS) records(q dnsmessage.Question, name string) []dnsmessage.Resource 
 		for _, ip := range d.a[name] {
 			all = append(all, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: ip.As4()}})
 		}
+	default: // the name has no records of another type
 	}
 	return all
 }

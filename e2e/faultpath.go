@@ -111,14 +111,14 @@ func (h *path) admit(in *bufio.Reader) bool {
 		if f.fault != BlackHole && f.fault != Unanswered {
 			return true
 		}
-		gaveUp := make(chan error, 1)
+		gaveUp := make(chan bool, 1)
 		go func() {
 			_, err := in.Peek(in.Size())
-			gaveUp <- err
+			gaveUp <- err != nil
 		}()
 		select {
-		case err := <-gaveUp:
-			if err != nil {
+		case gone := <-gaveUp:
+			if gone {
 				return false
 			}
 			<-f.changed
