@@ -13,6 +13,7 @@
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
 //	login.go     name and password, within the limits of limit.go and buckets.go
+//	find.go      which source a typed name is asked of, and whose it is
 //	next.go      the only place that decides what comes after a step
 //	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one
 //	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate

@@ -40,7 +40,7 @@ var (
 var rooms = map[string]room{
 	".":             {own: []string{"caddymodule"}},
 	"caddymodule":   {own: []string{"idp"}, libraries: []string{"github.com/caddyserver/caddy/v2", "github.com/caddyserver/certmagic", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
-	"e2e":           {own: []string{"idp"}, libraries: []string{"github.com/chromedp", "github.com/pquerna/otp", "github.com/rogpeppe/go-internal", "modernc.org/sqlite"}},
+	"e2e":           {own: []string{"idp"}, libraries: []string{"github.com/chromedp", "github.com/pquerna/otp", "github.com/rogpeppe/go-internal", "golang.org/x/net/dns/dnsmessage", "modernc.org/sqlite"}},
 	"idp":           {own: []string{"idp/web"}, libraries: []string{"github.com/gorilla/sessions", "github.com/gorilla/securecookie", "golang.org/x/time/rate", "golang.org/x/sync"}},
 	"idp/awssignin": {own: vocabulary, libraries: samlLibs},
 	"idp/duo":       {own: vocabulary, libraries: []string{"github.com/golang-jwt/jwt"}},

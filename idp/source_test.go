@@ -66,14 +66,11 @@ func (c *countingSource) Authenticate(_ context.Context, u *idp.User, password s
 	return nil
 }
 
-func (c *countingSource) Limit(context.Context) (int, time.Duration, error) {
+func (c *countingSource) Limit(context.Context, *idp.User) (idp.Lockout, error) {
 	if c.limit == 0 {
-		return 0, 0, errors.New("unreadable")
+		return idp.Lockout{}, errors.New("unreadable")
 	}
-	if c.limit < 0 {
-		return 0, 0, nil
-	}
-	return c.limit, 30 * time.Minute, nil
+	return idp.Lockout{Failures: max(0, c.limit), Window: 30 * time.Minute}, nil
 }
 
 // withSources returns a venue whose people come from the given sources.

@@ -3,6 +3,7 @@ package idp
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // User is a person as one source knows them at one moment. A session keeps a copy.
@@ -20,6 +21,9 @@ type User struct {
 	Groups     []Group             `json:"groups,omitempty"`
 	Attributes map[string][]string `json:"attributes,omitempty"`  // further attributes by the source's own names
 	BreakGlass bool                `json:"break_glass,omitempty"` // signed in by a local account while a directory could not answer
+
+	PasswordExpires time.Time `json:"password_expires,omitzero"` // zero where it does not, or nobody can tell
+	Failures        int       `json:"-"`                         // wrong passwords that the directory counted when the person was looked up
 }
 
 // Key identifies the person in every store: source and immutable id, never a name that can be

@@ -136,7 +136,8 @@ func (c *conn) checkClock(ctx context.Context) idp.Finding {
 }
 
 func (s *Source) checkLockout(ctx context.Context) idp.Finding {
-	failures, window, err := s.Limit(ctx)
+	l, err := s.domainLimit(ctx)
+	failures, window := l.Failures, l.Window
 	switch {
 	case err != nil:
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v",

@@ -289,9 +289,9 @@ func TestLimit(t *testing.T) {
 	s := open(t, corp(), 1, func(c *ldap.Config) { c.Now = func() time.Time { return now } })
 	want := func(failures int, window time.Duration) {
 		t.Helper()
-		f, w, err := s.Limit(t.Context())
-		if f != failures || w != window || err != nil {
-			t.Errorf("%d within %s, %v; want %d within %s", f, w, err, failures, window)
+		l, err := s.Limit(t.Context(), nil)
+		if l != (idp.Lockout{Failures: failures, Window: window}) || err != nil {
+			t.Errorf("%+v, %v; want %d within %s", l, err, failures, window)
 		}
 	}
 	want(5, 10*time.Minute)
@@ -305,8 +305,8 @@ func TestLimit(t *testing.T) {
 	s.dir.entries[0].attributes["lockoutThreshold"] = nil
 	s.dir.mu.Unlock()
 	now = now.Add(10 * time.Minute)
-	if f, _, err := s.Limit(t.Context()); err == nil {
-		t.Errorf("a policy that is not shown is read as %d", f)
+	if l, err := s.Limit(t.Context(), nil); err == nil {
+		t.Errorf("a policy that is not shown is read as %+v", l)
 	}
 }
 

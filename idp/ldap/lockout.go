@@ -8,6 +8,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 const (
@@ -27,16 +29,24 @@ type lockout struct {
 
 // Limit implements [idp.LimitReader] by the policy of the domain. With several domains it is the strictest of
 // each. It is kept for ten minutes.
-func (s *Source) Limit(ctx context.Context) (failures int, window time.Duration, err error) {
+func (s *Source) Limit(ctx context.Context, u *idp.User) (idp.Lockout, error) {
+	l, err := s.domainLimit(ctx)
+	if u != nil {
+		l.Counted = u.Failures
+	}
+	return l, err
+}
+
+func (s *Source) domainLimit(ctx context.Context) (idp.Lockout, error) {
 	s.mu.Lock()
 	known := s.limit
 	s.mu.Unlock()
 	if s.now().Before(known.until) {
-		return known.failures, known.window, known.err
+		return known.policy(), known.err
 	}
 	read := s.readLimit(ctx)
 	if ctx.Err() != nil {
-		return read.failures, read.window, read.err // the caller left, which says nothing of the domain
+		return read.policy(), read.err // the caller left, which says nothing of the domain
 	}
 	read.until = s.now().Add(lockoutTime)
 	if read.err != nil {
@@ -45,8 +55,10 @@ func (s *Source) Limit(ctx context.Context) (failures int, window time.Duration,
 	s.mu.Lock()
 	s.limit = read
 	s.mu.Unlock()
-	return read.failures, read.window, read.err
+	return read.policy(), read.err
 }
+
+func (l lockout) policy() idp.Lockout { return idp.Lockout{Failures: l.failures, Window: l.window} }
 
 func (s *Source) readLimit(ctx context.Context) lockout {
 	var l lockout
