@@ -21,10 +21,9 @@ var errNoPolicy = errors.New("the domain does not show its lockout policy")
 
 // lockout is the domain's policy as it was read last.
 type lockout struct {
-	failures int
-	window   time.Duration
-	err      error
-	until    time.Time
+	idp.Lockout
+	err   error
+	until time.Time
 }
 
 // Limit implements [idp.LimitReader] by the policy of the domain. With several domains it is the strictest of
@@ -42,11 +41,11 @@ func (s *Source) domainLimit(ctx context.Context) (idp.Lockout, error) {
 	known := s.limit
 	s.mu.Unlock()
 	if s.now().Before(known.until) {
-		return known.policy(), known.err
+		return known.Lockout, known.err
 	}
 	read := s.readLimit(ctx)
 	if ctx.Err() != nil {
-		return read.policy(), read.err // the caller left, which says nothing of the domain
+		return read.Lockout, read.err // the caller left, which says nothing of the domain
 	}
 	read.until = s.now().Add(lockoutTime)
 	if read.err != nil {
@@ -55,10 +54,8 @@ func (s *Source) domainLimit(ctx context.Context) (idp.Lockout, error) {
 	s.mu.Lock()
 	s.limit = read
 	s.mu.Unlock()
-	return read.policy(), read.err
+	return read.Lockout, read.err
 }
-
-func (l lockout) policy() idp.Lockout { return idp.Lockout{Failures: l.failures, Window: l.window} }
 
 func (s *Source) readLimit(ctx context.Context) lockout {
 	var l lockout
@@ -82,10 +79,10 @@ func (s *Source) readLimit(ctx context.Context) lockout {
 		if err != nil || span > 0 || span < -int64(366*24*time.Hour/100) {
 			return lockout{err: fmt.Errorf("%q: %w", root, errNoPolicy)}
 		}
-		if threshold > 0 && (l.failures == 0 || threshold < l.failures) {
-			l.failures = threshold
+		if threshold > 0 && (l.Failures == 0 || threshold < l.Failures) {
+			l.Failures = threshold
 		}
-		l.window = max(l.window, time.Duration(-span)*100)
+		l.Window = max(l.Window, time.Duration(-span)*100)
 	}
 	return l
 }
