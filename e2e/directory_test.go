@@ -2,18 +2,10 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
-	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 )
 
 // refusingDirectory is an LDAP server that takes any password and refuses it, as one does whose service
@@ -25,28 +17,23 @@ type refusingDirectory struct {
 	sent bytes.Buffer
 }
 
-// newRefusingDirectory listens until the test ends; the certificate goes into a file in dir.
+// newRefusingDirectory listens until the test ends; its authority's certificate goes into dir.
 func newRefusingDirectory(t *testing.T, dir string) *refusingDirectory {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, err := NewAuthority(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	pair, err := authority.Issue("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	d := &refusingDirectory{URL: "ldaps://" + l.Addr().String(), CA: filepath.Join(dir, "directory.pem")}
-	WriteFile(t, d.CA, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	d := &refusingDirectory{URL: "ldaps://" + l.Addr().String(), CA: authority.CA}
 	go func() {
 		for {
 			c, err := l.Accept()

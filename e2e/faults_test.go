@@ -3,12 +3,10 @@ package e2e
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -29,13 +27,7 @@ func dialLDAP(s *Slapd, addr string, within time.Duration) (*ldapClient, error) 
 	if err != nil {
 		return nil, err
 	}
-	pem, err := os.ReadFile(s.CA)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	secure := tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12})
+	secure := tls.Client(c, &tls.Config{RootCAs: s.Authority.Roots(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12})
 	if err := errors.Join(c.SetDeadline(time.Now().Add(within)), secure.Handshake(), c.SetDeadline(time.Time{})); err != nil {
 		_ = c.Close()
 		return nil, err

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,21 +34,15 @@ func BenchmarkLoginLDAP(b *testing.B) {
 			b.Error(err)
 		}
 	})
-	pem, err := os.ReadFile(d.CA)
-	if err != nil {
-		b.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
 	realm := "@" + strings.ToLower(strings.NewReplacer("DC=", "", ",", ".").Replace(d.BaseDN))
 	s, err := ldap.New(ldap.Config{
-		Name: "corp", Servers: []string{d.URL}, BaseDNs: []string{d.BaseDN}, RootCAs: roots,
+		Name: "corp", Servers: []string{d.URL}, BaseDNs: []string{d.BaseDN}, RootCAs: d.Authority.Roots(),
 		BindUser: service + realm, BindPassword: idp.NewSecret(password(people)),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	kept, err := goldap.DialURL(d.URL, goldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
+	kept, err := goldap.DialURL(d.URL, goldap.DialWithTLSConfig(&tls.Config{RootCAs: d.Authority.Roots(), MinVersion: tls.VersionTLS12}))
 	if err != nil {
 		b.Fatal(err)
 	}

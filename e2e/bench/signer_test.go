@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -47,9 +45,15 @@ type signer struct {
 func startSigner(b *testing.B) *signer {
 	b.Helper()
 	dir := b.TempDir()
-	cert := writeCertificate(b, dir)
-	s := &signer{roots: x509.NewCertPool()}
-	s.roots.AddCert(cert)
+	// Its certificate is of the kind that Caddy makes: ECDSA P-256.
+	authority, err := e2e.NewAuthority(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := authority.WritePair(dir, signerHost); err != nil {
+		b.Fatal(err)
+	}
+	s := &signer{roots: authority.Roots()}
 	s.Process = e2e.Start(b, e2e.NewLog(b, "signer"), []string{role + "=signer", "GATEHOUSE_BENCH_DIR=" + dir}, os.Args[0])
 	s.Await("the signer to listen", func() error {
 		address, err := os.ReadFile(filepath.Join(dir, "address"))
@@ -70,31 +74,6 @@ func (s *signer) HTTP(b *testing.B) *http.Client {
 	}}
 	b.Cleanup(hc.CloseIdleConnections)
 	return hc
-}
-
-// writeCertificate makes a certificate of the kind that Caddy makes: ECDSA P-256.
-func writeCertificate(b *testing.B, dir string) *x509.Certificate {
-	b.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{signerHost}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e2e.WriteFile(b, filepath.Join(dir, "cert.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	e2e.WriteFile(b, filepath.Join(dir, "key.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return cert
 }
 
 // oneKey is the signing key of a gateway.
