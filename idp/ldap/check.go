@@ -23,7 +23,8 @@ func (s *Source) Check(ctx context.Context) []idp.Finding {
 	for _, sv := range s.servers {
 		findings = append(findings, sv.check(ctx)...)
 	}
-	return append(findings, s.checkLockout(ctx))
+	findings = append(findings, s.checkLockout(ctx))
+	return append(findings, s.checkRealms(ctx)...)
 }
 
 func (s *Source) finding(level, what, cure string, args ...any) idp.Finding {
@@ -133,19 +134,4 @@ func (c *conn) checkClock(ctx context.Context) idp.Finding {
 		return s.finding("warning", "%s: its clock and ours are %s apart", "set both by NTP", sv.url, apart.Round(time.Second))
 	}
 	return s.finding("ok", "%s: the clocks agree", "", sv.url)
-}
-
-func (s *Source) checkLockout(ctx context.Context) idp.Finding {
-	l, err := s.domainLimit(ctx)
-	failures, window := l.Failures, l.Window
-	switch {
-	case err != nil:
-		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v",
-			"let the service account read lockoutThreshold and lockOutObservationWindow of the domain", err)
-	case failures == 0:
-		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set lockoutThreshold for the domain")
-	case failures < 3:
-		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise lockoutThreshold", failures, window)
-	}
-	return s.finding("ok", "the domain locks an account after %d failures within %s; the gateway passes %d on", "", failures, window, failures-2)
 }

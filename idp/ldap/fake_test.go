@@ -28,7 +28,10 @@ type directory struct {
 	states    map[string]string // sub-code that a right password gets, by DN
 	binds     []bind
 	searches  []search
-	most      int // entries of an answer to a search by the names of groups; 0 is no bound
+	changes   []change
+	refused   result      // what a change of the right old password gets
+	policy    *ber.Packet // control that goes with answers to binds and changes
+	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
 }
 
 type entry struct {
@@ -238,7 +241,7 @@ func (c *dc) accept() {
 }
 
 func (c *dc) talk(conn net.Conn) {
-	r := bufio.NewReader(conn)
+	r, who := bufio.NewReader(conn), ""
 	for {
 		request, err := ber.ReadPacket(r)
 		if err != nil || len(request.Children) < 2 {
@@ -253,10 +256,17 @@ func (c *dc) talk(conn net.Conn) {
 		id, op := request.Children[0].Value.(int64), request.Children[1]
 		switch op.Tag {
 		case goldap.ApplicationBindRequest:
-			c.answer(conn, id, goldap.ApplicationBindResponse, c.dir.bind(op))
+			who = op.Children[1].Value.(string)
+			c.answer(conn, id, goldap.ApplicationBindResponse, c.dir.bind(op), c.dir.control()...)
+		case goldap.ApplicationModifyRequest:
+			c.answer(conn, id, goldap.ApplicationModifyResponse, c.dir.modify(who, op))
 		case goldap.ApplicationSearchRequest:
 			c.search(conn, id, op)
 		case goldap.ApplicationExtendedRequest:
+			if strings.Contains(string(op.Bytes()), passwordModify) {
+				c.answer(conn, id, goldap.ApplicationExtendedResponse, c.dir.passwordModify(who, op), c.dir.control()...)
+				continue
+			}
 			c.answer(conn, id, goldap.ApplicationExtendedResponse, result{})
 			conn = tls.Server(conn, c.tls)
 			r = bufio.NewReader(conn)
@@ -322,7 +332,7 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 		found, done.code = found[:most], goldap.LDAPResultSizeLimitExceeded
 	}
 	for _, e := range found {
-		c.send(conn, id, e.packet())
+		c.send(conn, id, e.part(op.Children[7]).packet())
 	}
 	if s.scope == goldap.ScopeWholeSubtree {
 		// As Active Directory does at the top of a domain.
@@ -355,17 +365,24 @@ func octets(s string) *ber.Packet {
 	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, s, "")
 }
 
-func (c *dc) answer(conn net.Conn, id int64, tag ber.Tag, r result) {
+func (c *dc) answer(conn net.Conn, id int64, tag ber.Tag, r result, controls ...*ber.Packet) {
 	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, tag, nil, "")
 	p.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, r.code, ""))
 	p.AppendChild(octets(""))
 	p.AppendChild(octets(r.text))
-	c.send(conn, id, p)
+	c.send(conn, id, p, controls...)
 }
 
-func (c *dc) send(conn net.Conn, id int64, op *ber.Packet) {
+func (c *dc) send(conn net.Conn, id int64, op *ber.Packet, controls ...*ber.Packet) {
 	m := ber.NewSequence("")
 	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
 	m.AppendChild(op)
+	if len(controls) > 0 {
+		all := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
+		for _, control := range controls {
+			all.AppendChild(control)
+		}
+		m.AppendChild(all)
+	}
 	_, _ = conn.Write(m.Bytes()) // whoever has hung up reads nothing
 }

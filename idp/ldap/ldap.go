@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +44,10 @@ type Config struct {
 	BindPassword idp.Secret
 	// RootCAs are who may vouch for the servers. Nil takes the machine's.
 	RootCAs *x509.CertPool
+	// NetBIOS is what the domain is called before a backslash. Default: as the directory says.
+	NetBIOS string
+	// GroupsFilter has patterns that the CN of a group must fit, one of them, to be heard of: * and ?. Default: all.
+	GroupsFilter []string
 	// Attributes of an account that the gateway reads.
 	Attributes Attributes
 	// Timeouts bound every step on the network.
@@ -60,9 +63,15 @@ type Config struct {
 // Directory mail, givenName, sn and displayName.
 type Attributes struct {
 	Email, FirstName, LastName, DisplayName string
-	// More are kept under their own names.
+	// Username is what people are called. Default: the kind's, userPrincipalName for Active Directory.
+	Username string
+	// More are kept under their own names, Own under others.
 	More []string
+	Own  []Attribute
 }
+
+// Attribute is one of the directory's under a name of the gateway's.
+type Attribute struct{ Name, From string }
 
 // Timeouts bound what the network may take. Zero ones take the defaults.
 type Timeouts struct {
@@ -80,6 +89,10 @@ type Source struct {
 	bindUser     string
 	bindPassword idp.Secret
 	attributes   Attributes
+	netBIOS      string
+	groupsFilter []string
+	common       []string // DNs of the policies that hold for whoever has none of their own
+	neverLocks   bool     // where there is none at all
 	timeouts     Timeouts
 	tls          *tls.Config
 	now          func() time.Time
@@ -88,12 +101,14 @@ type Source struct {
 	servers  []*server
 	searches *pool
 	binds    *pool
+	changes  *pool // of passwords, as the service account
 
-	groups groupCache
-	pace   atomic.Int64 // what a wrong password takes of late, in nanoseconds
-
-	mu    sync.Mutex
-	limit lockout // last read
+	known     gatherings
+	strangers strangers
+	groups    groupCache
+	policies  policies
+	realms    realms
+	pace      atomic.Int64 // what a wrong password takes of late, in nanoseconds
 }
 
 // New checks the configuration and returns a source. It reaches for nobody.
@@ -114,7 +129,7 @@ func New(c Config) (*Source, error) {
 	}
 	s := &Source{
 		name: c.Name, kind: k, bases: c.BaseDNs, bindUser: c.BindUser, bindPassword: c.BindPassword,
-		attributes: k.attributes(c.Attributes), timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
+		attributes: k.attributes(c.Attributes), netBIOS: c.NetBIOS, groupsFilter: c.GroupsFilter, timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
 		tls: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 	}
 	if s.now == nil {
@@ -139,10 +154,12 @@ func New(c Config) (*Source, error) {
 		}
 		s.servers = append(s.servers, sv)
 	}
+	s.common = s.roots
 	// A search can be asked again elsewhere when its answer does not come. A bind cannot: the
-	// directory may have counted a wrong password already.
+	// directory may have counted a wrong password already. Nor can a change.
 	s.searches = newPool(s, c.Searches, true, (*server).dialService)
 	s.binds = newPool(s, c.Binds, false, (*server).dial)
+	s.changes = newPool(s, mostChanges, false, (*server).dialService)
 	return s, nil
 }
 
@@ -154,6 +171,7 @@ func (s *Source) Name() string { return s.name }
 func (s *Source) Close() error {
 	s.searches.close()
 	s.binds.close()
+	s.changes.close()
 	return nil
 }
 
@@ -200,4 +218,7 @@ var (
 	_ idp.LimitReader    = (*Source)(nil)
 	_ idp.Checker        = (*Source)(nil)
 	_ idp.GroupFinder    = (*Source)(nil)
+
+	_ idp.PasswordChanger = (*Source)(nil)
+	_ idp.Refresher       = (*Source)(nil)
 )
