@@ -38,6 +38,7 @@ func activeDirectory() kind {
 		refusal:   refusalOfActiveDirectory,
 
 		apart:            true,
+		rootOf:           domainOf,
 		gather:           gatherActiveDirectory,
 		groupEntries:     groupsBySID,
 		accountState:     stateOfActiveDirectory,

@@ -34,6 +34,16 @@ func (d *directory) control() []*ber.Packet {
 	return []*ber.Packet{d.policy}
 }
 
+// fault returns what goes with the answer to a change.
+func (d *directory) fault() []*ber.Packet {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.faulty == nil {
+		return nil
+	}
+	return []*ber.Packet{d.faulty}
+}
+
 // policyControl writes the control; a number below zero is left out.
 func policyControl(expires, grace, fault int64) *ber.Packet {
 	value := ber.NewSequence("")

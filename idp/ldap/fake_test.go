@@ -29,6 +29,8 @@ type directory struct {
 	binds     []bind
 	searches  []search
 	changes   []change
+	bound     *result     // what every bind as a person gets
+	faulty    *ber.Packet // control that goes with the answer to a change alone
 	refused   result      // what a change of the right old password gets
 	policy    *ber.Packet // control that goes with answers to binds and changes
 	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
@@ -264,7 +266,7 @@ func (c *dc) talk(conn net.Conn) {
 			c.search(conn, id, op)
 		case goldap.ApplicationExtendedRequest:
 			if strings.Contains(string(op.Bytes()), passwordModify) {
-				c.answer(conn, id, goldap.ApplicationExtendedResponse, c.dir.passwordModify(who, op), c.dir.control()...)
+				c.answer(conn, id, goldap.ApplicationExtendedResponse, c.dir.passwordModify(who, op), c.dir.fault()...)
 				continue
 			}
 			c.answer(conn, id, goldap.ApplicationExtendedResponse, result{})
@@ -288,6 +290,9 @@ func (d *directory) bind(op *ber.Packet) result {
 	d.binds = append(d.binds, b)
 	refused := func(data string) result {
 		return result{goldap.LDAPResultInvalidCredentials, "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data " + data + ", v1db1"}
+	}
+	if d.bound != nil && !strings.Contains(b.name, "svc") {
+		return *d.bound
 	}
 	want, known := d.passwords[b.name]
 	if !known || want != b.password {

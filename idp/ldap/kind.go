@@ -29,6 +29,8 @@ type kind struct {
 	idFilter func(string) (string, error)
 	// apart says that gather asks the directory, and does not only read the entry.
 	apart bool
+	// rootOf returns the top of the tree that a base DN is in, below which groups are searched.
+	rootOf func(string) (string, error)
 	// gather returns what the directory works out for a person, see [gathering].
 	gather func(context.Context, *Source, *goldap.Entry) (gathering, error)
 	// groupEntries returns the groups that gather found, by what it tells them apart by.
@@ -53,11 +55,14 @@ type kind struct {
 	changeRefused func(*goldap.Error) error
 }
 
-func kindOf(name string) (kind, error) {
-	if name != "" && name != ActiveDirectory {
-		return kind{}, fmt.Errorf("no kind of directory is named %q; there is: %s", name, ActiveDirectory)
+func kindOf(c Config) (kind, error) {
+	switch c.Kind {
+	case "", ActiveDirectory:
+		return activeDirectory(), nil
+	case OpenLDAP:
+		return openLDAP(c)
 	}
-	return activeDirectory(), nil
+	return kind{}, fmt.Errorf("no kind of directory is named %q; there are: %s, %s", c.Kind, ActiveDirectory, OpenLDAP)
 }
 
 func (k kind) attributes(a Attributes) Attributes {

@@ -1,9 +1,10 @@
-// Package ldap is people whose passwords live in a directory. Active Directory is the kind it knows
-// today; what is particular to it is in kind.go.
+// Package ldap is people whose passwords live in a directory: Active Directory (activedirectory.go, adaccount.go), or
+// OpenLDAP and its like (openldap.go, ppolicy.go). What tells them apart is a table, kind.go.
 //
-// A sign-in is three requests: a search for the name and one for the groups, on connections that are
-// signed in as the service account (find.go, groups.go), and a bind as the person on a connection
-// kept for binds (authenticate.go). Connections are pooled (pool.go), because a new one for each
+// A sign-in is two or three requests: a search for the name and now and then one for what the directory has
+// to work out of the person, their groups above all, on connections that are signed in as the service
+// account (find.go, gather.go, groups.go), and a bind as the person on a connection kept for binds
+// (authenticate.go). Connections are pooled (pool.go), because a new one for each
 // sign-in costs ten times as much. Everything goes over TLS that proves who the server is
 // (server.go); there is no option that turns this off.
 //
@@ -32,7 +33,7 @@ import (
 type Config struct {
 	// Name of the source.
 	Name string
-	// Kind of directory: ActiveDirectory, also where it is empty.
+	// Kind of directory: ActiveDirectory, also where it is empty, or OpenLDAP.
 	Kind string
 	// Servers in the order in which they are tried: ldaps://HOST[:636], or ldap://HOST[:389],
 	// which means StartTLS before anything else is said.
@@ -44,6 +45,19 @@ type Config struct {
 	BindPassword idp.Secret
 	// RootCAs are who may vouch for the servers. Nil takes the machine's.
 	RootCAs *x509.CertPool
+	// PersonFilter is what the accounts of people fit, in OpenLDAP. Default: (objectClass=person).
+	PersonFilter string
+	// LoginAttributes are where a typed name may be, in OpenLDAP. Default: uid and mail.
+	LoginAttributes []string
+	// GroupFilter is what groups fit, in OpenLDAP. Empty takes somebody's groups from their memberOf; otherwise
+	// groups are searched for the one that names them.
+	GroupFilter string
+	// GroupBaseDN is below what groups are searched, in OpenLDAP. Default: the top of the tree, if its form tells
+	// (DC=…), else the base DNs.
+	GroupBaseDN string
+	// PasswordPolicy is the DN of the policy of whoever has none of their own, in OpenLDAP; "none" says that nobody
+	// is ever locked.
+	PasswordPolicy string
 	// NetBIOS is what the domain is called before a backslash. Default: as the directory says.
 	NetBIOS string
 	// GroupsFilter has patterns that the CN of a group must fit, one of them, to be heard of: * and ?. Default: all.
@@ -90,6 +104,7 @@ type Source struct {
 	bindPassword idp.Secret
 	attributes   Attributes
 	netBIOS      string
+	groupFilter  string
 	groupsFilter []string
 	common       []string // DNs of the policies that hold for whoever has none of their own
 	neverLocks   bool     // where there is none at all
@@ -113,7 +128,7 @@ type Source struct {
 
 // New checks the configuration and returns a source. It reaches for nobody.
 func New(c Config) (*Source, error) {
-	k, err := kindOf(c.Kind)
+	k, err := kindOf(c)
 	switch {
 	case err != nil:
 		return nil, err
@@ -139,7 +154,7 @@ func New(c Config) (*Source, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	for _, base := range c.BaseDNs {
-		root, err := domainOf(base)
+		root, err := k.rootOf(base)
 		if err != nil {
 			return nil, fmt.Errorf("base DN %q: write it as OU=People,DC=corp,DC=example,DC=com: %w", base, err)
 		}
@@ -154,13 +169,35 @@ func New(c Config) (*Source, error) {
 		}
 		s.servers = append(s.servers, sv)
 	}
-	s.common = s.roots
+	if err := s.settle(c); err != nil {
+		return nil, err
+	}
 	// A search can be asked again elsewhere when its answer does not come. A bind cannot: the
 	// directory may have counted a wrong password already. Nor can a change.
 	s.searches = newPool(s, c.Searches, true, (*server).dialService)
 	s.binds = newPool(s, c.Binds, false, (*server).dial)
 	s.changes = newPool(s, mostChanges, false, (*server).dialService)
 	return s, nil
+}
+
+// settle notes where policies and groups are.
+func (s *Source) settle(c Config) error {
+	s.common = s.roots
+	if s.kind.name != OpenLDAP {
+		return nil
+	}
+	var err error
+	s.groupFilter = c.GroupFilter
+	if s.common, s.neverLocks, err = policyName(c.PasswordPolicy); err != nil {
+		return err
+	}
+	if c.GroupBaseDN != "" {
+		if !isDN(c.GroupBaseDN) {
+			return fmt.Errorf("the base DN of groups %q is no DN", c.GroupBaseDN)
+		}
+		s.roots = []string{c.GroupBaseDN}
+	}
+	return nil
 }
 
 // Name implements [idp.Source].
