@@ -33,6 +33,7 @@ func activeDirectory() kind {
 		names:     []string{"userPrincipalName", "sAMAccountName"},
 		shortly:   []string{"cn", "sAMAccountName"},
 		defaults:  Attributes{Email: "mail", FirstName: "givenName", LastName: "sn", DisplayName: "displayName"},
+		clock:     "currentTime",
 		idText:    guidText,
 		idFilter:  guidFilter,
 		refusal:   refusalOfActiveDirectory,

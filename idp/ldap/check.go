@@ -43,7 +43,10 @@ func (sv *server) check(ctx context.Context) []idp.Finding {
 	for _, base := range s.bases {
 		findings = append(findings, c.checkBase(ctx, base))
 	}
-	return append(findings, c.checkClock(ctx))
+	if s.kind.clock != "" {
+		findings = append(findings, c.checkClock(ctx))
+	}
+	return findings
 }
 
 // cureOf says what an admin does about a connection that failed.
@@ -118,16 +121,16 @@ func (c *conn) checkClock(ctx context.Context) idp.Finding {
 	var found *goldap.SearchResult
 	err := c.do(ctx, func(l *goldap.Conn) (err error) {
 		found, err = l.Search(&goldap.SearchRequest{
-			Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"currentTime"},
+			Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{s.kind.clock},
 		})
 		return err
 	})
 	if err != nil || len(found.Entries) != 1 {
 		return s.finding("warning", "%s does not tell its time (%v)", "", sv.url, err)
 	}
-	theirs, err := time.Parse("20060102150405Z0700", text(found.Entries[0], "currentTime"))
+	theirs, err := time.Parse("20060102150405Z0700", text(found.Entries[0], s.kind.clock))
 	if err != nil {
-		return s.finding("warning", "%s tells its time as %q", "", sv.url, text(found.Entries[0], "currentTime"))
+		return s.finding("warning", "%s tells its time as %q", "", sv.url, text(found.Entries[0], s.kind.clock))
 	}
 	apart := s.now().Sub(theirs).Abs()
 	if apart > mostSkew {

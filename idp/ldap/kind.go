@@ -22,6 +22,7 @@ type kind struct {
 	names     []string // attributes that a person is called by, the first that has a value
 	shortly   []string // attributes that a group is called by
 	state     []string // attributes that failures and the state of the account are read from
+	clock     string   // attribute of the root in which a server tells its time; empty where none does
 	defaults  Attributes
 	// idText writes the id for people.
 	idText func([]byte) (string, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -64,11 +65,19 @@ func openLDAP(c Config) (kind, error) {
 		}
 		*f.to = f.is
 	}
+	for _, attribute := range c.LoginAttributes {
+		if !attributeName.MatchString(attribute) {
+			return kind{}, fmt.Errorf("%q is no name of an attribute", attribute)
+		}
+	}
 	if len(c.LoginAttributes) > 0 {
 		k.typed = c.LoginAttributes
 	}
 	return k, nil
 }
+
+// attributeName is what an attribute may be called (RFC 4512 §1.4); it stands in a filter as it is.
+var attributeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
 // suffixOf returns the top of the tree that a base DN is in, as far as its form tells: its last DC components, or else
 // the base DN itself.

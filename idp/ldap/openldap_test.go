@@ -333,11 +333,12 @@ func TestOpenLDAPRefresh(t *testing.T) {
 
 func TestOpenLDAPNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(*ldap.Config){
-		"a person filter that is none": func(c *ldap.Config) { c.PersonFilter = "objectClass=person)" },
-		"a group filter that is none":  func(c *ldap.Config) { c.GroupFilter = "(x" },
-		"a policy that is no DN":       func(c *ldap.Config) { c.PasswordPolicy = "default" },
-		"groups below no DN":           func(c *ldap.Config) { c.GroupBaseDN = "groups" },
-		"a base DN that is none":       func(c *ldap.Config) { c.BaseDNs = []string{"people"} },
+		"a person filter that is none":  func(c *ldap.Config) { c.PersonFilter = "objectClass=person)" },
+		"a group filter that is none":   func(c *ldap.Config) { c.GroupFilter = "(x" },
+		"an attribute that is a filter": func(c *ldap.Config) { c.LoginAttributes = []string{"uid", "x=*)(y"} },
+		"a policy that is no DN":        func(c *ldap.Config) { c.PasswordPolicy = "default" },
+		"groups below no DN":            func(c *ldap.Config) { c.GroupBaseDN = "groups" },
+		"a base DN that is none":        func(c *ldap.Config) { c.BaseDNs = []string{"people"} },
 	} {
 		cfg := ldap.Config{
 			Name: "unix", Kind: ldap.OpenLDAP, Servers: []string{"ldaps://ldap1"}, BaseDNs: []string{"o=Example,c=de"},
