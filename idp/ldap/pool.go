@@ -75,13 +75,24 @@ func (c *conn) close() {
 	_ = c.ldap.Close() // nothing hangs on how it goes
 }
 
+type backgroundKey struct{}
+
+// background marks what is done for nobody who waits: reading again what became of people who have signed in. It
+// has connections of its own, so that it neither keeps a sign-in waiting nor is kept out by many of them.
+func background(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+func inBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
 // pool keeps connections for one purpose, at most so many. It is never locked while something is on
 // the network.
 type pool struct {
 	source *Source
 	dial   func(*server, context.Context) (*conn, error)
 	again  bool          // whether an operation without an answer may be sent to another server
-	slots  chan struct{} // one for each connection in use
+	slots  chan struct{} // one for each connection that a sign-in uses
+	low    chan struct{} // one for each that the background uses
 
 	mu     sync.Mutex
 	idle   map[*server][]*conn // the last used last
@@ -92,7 +103,10 @@ func newPool(s *Source, most int, again bool, dial func(*server, context.Context
 	if most <= 0 {
 		most = mostConnections
 	}
-	return &pool{source: s, dial: dial, again: again, slots: make(chan struct{}, most), idle: map[*server][]*conn{}}
+	return &pool{
+		source: s, dial: dial, again: again, idle: map[*server][]*conn{},
+		slots: make(chan struct{}, most), low: make(chan struct{}, max(1, most/2)),
+	}
 }
 
 // use runs an operation on a connection to the first server that answers. An error that is not the
@@ -101,10 +115,14 @@ func newPool(s *Source, most int, again bool, dial func(*server, context.Context
 // Once something is sent, the caller's leaving does not end it: whoever sends a wrong password and hangs up would
 // have it counted by the directory and not by us, and so could lock the account (security.md C-21).
 func (p *pool) use(ctx context.Context, f func(*goldap.Conn) error) error {
-	if err := p.enter(ctx); err != nil {
+	slots := p.slots
+	if inBackground(ctx) {
+		slots = p.low
+	}
+	if err := p.enter(ctx, slots); err != nil {
 		return err
 	}
-	defer func() { <-p.slots }()
+	defer func() { <-slots }()
 	until := time.Now().Add(p.source.timeouts.all())
 	if d, ok := ctx.Deadline(); ok && d.Before(until) {
 		until = d
@@ -151,16 +169,16 @@ func (p *pool) use(ctx context.Context, f func(*goldap.Conn) error) error {
 }
 
 // enter waits for a slot, not for long: a queue that nobody can wait through is better refused.
-func (p *pool) enter(ctx context.Context) error {
+func (p *pool) enter(ctx context.Context, slots chan struct{}) error {
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	default:
 	}
 	wait := time.NewTimer(p.source.timeouts.Wait)
 	defer wait.Stop()
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-wait.C:
 		return errBusy
