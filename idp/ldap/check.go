@@ -20,7 +20,11 @@ const mostSkew = time.Minute
 // Check implements [idp.Checker]. It asks every server by itself, on connections of its own.
 func (s *Source) Check(ctx context.Context) []idp.Finding {
 	var findings []idp.Finding
-	for _, sv := range s.servers {
+	if s.finder != nil {
+		findings = s.finder.check(ctx)
+	}
+	known, _ := s.knownServers() // the finding says why there is none
+	for _, sv := range known {
 		findings = append(findings, sv.check(ctx)...)
 	}
 	return append(findings, s.checkLockout(ctx))
@@ -28,6 +32,34 @@ func (s *Source) Check(ctx context.Context) []idp.Finding {
 
 func (s *Source) finding(level, what, cure string, args ...any) idp.Finding {
 	return idp.Finding{Level: level, Where: "source " + s.name, What: fmt.Sprintf(what, args...), Cure: cure}
+}
+
+// check asks the DNS anew and says what it answers.
+func (f *finder) check(ctx context.Context) []idp.Finding {
+	s := f.source
+	f.refresh(ctx)
+	f.mu.Lock()
+	a, err := f.last, f.err
+	f.mu.Unlock()
+	const cureOfDNS = "let this machine ask the DNS of the domain, write resolver with the address of a domain controller, or list each server"
+	var findings []idp.Finding
+	if err != nil {
+		return append(findings, s.finding("error", "%v", cureOfDNS, err))
+	}
+	for _, r := range a.records {
+		where := ""
+		if r.site {
+			where = " in the site " + f.site
+		}
+		findings = append(findings, s.finding("ok", "the DNS names %s:%d%s, priority %d, weight %d", "", r.host, r.port, where, r.priority, r.weight))
+	}
+	for _, m := range a.missing {
+		findings = append(findings, s.finding("warning", "the DNS does not answer %s", "write the name of the site as Active Directory Sites and Services has it", m))
+	}
+	for _, host := range a.refused {
+		findings = append(findings, s.finding("error", "the DNS names %s, which is not inside %s, and so is not asked", "find out who wrote the record; if the server is the domain's, list it as a server", host, f.domain))
+	}
+	return findings
 }
 
 // check looks at one server until something stops it.

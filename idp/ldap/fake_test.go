@@ -28,6 +28,7 @@ type directory struct {
 	states    map[string]string // sub-code that a right password gets, by DN
 	binds     []bind
 	searches  []search
+	probes    int // questions whether a server still answers
 	most      int // entries of an answer to a search by the names of groups; 0 is no bound
 }
 
@@ -296,7 +297,11 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	s := search{base: op.Children[0].Value.(string), scope: op.Children[1].Value.(int64), size: op.Children[3].Value.(int64), filter: op.Children[6]}
 	s.text, _ = goldap.DecompileFilter(s.filter)
 	c.dir.mu.Lock()
-	c.dir.searches = append(c.dir.searches, s)
+	if attributes := op.Children[7].Children; len(attributes) == 1 && attributes[0].Data.String() == "1.1" {
+		c.dir.probes++
+	} else {
+		c.dir.searches = append(c.dir.searches, s)
+	}
 	var found []entry
 	exists := s.base == ""
 	for _, e := range c.dir.entries {
