@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -109,10 +110,12 @@ func (e *errand) connect(ctx context.Context) (link, bool) {
 	slow := time.NewTimer(time.Hour)
 	defer slow.Stop()
 	rest, trying := slices.Clone(e.left), 0
+	var last *trial
 	next := func() {
 		if len(rest) > 0 {
-			slow.Reset(p.hedge(rest[0]))
-			go p.try(context.WithoutCancel(ctx), rest[0], links, over)
+			last = &trial{server: rest[0]}
+			slow.Reset(p.hedge(last.server))
+			go p.try(context.WithoutCancel(ctx), last, links, over)
 			rest, trying = rest[1:], trying+1
 		}
 	}
@@ -127,7 +130,10 @@ func (e *errand) connect(ctx context.Context) (link, bool) {
 			e.left = slices.DeleteFunc(e.left, func(o *server) bool { return o == l.server })
 			next()
 		case <-slow.C:
-			next()
+			if len(rest) > 0 {
+				last.late()
+				next()
+			}
 		case <-ctx.Done():
 			return link{}, false
 		}
@@ -135,16 +141,32 @@ func (e *errand) connect(ctx context.Context) (link, bool) {
 	return link{}, false
 }
 
-// try reaches one server and hands over what came of it, or keeps it where another was first.
-func (p *pool) try(ctx context.Context, sv *server, links chan<- link, over <-chan struct{}) {
-	overdue := time.AfterFunc(p.hedge(sv), func() { sv.health.overdue.Add(1) })
-	l := p.reach(ctx, sv)
-	if !overdue.Stop() {
-		sv.health.overdue.Add(-1)
+// trial is an attempt to reach a server. While one is overdue, everybody else asks the other servers first.
+type trial struct {
+	server *server
+	state  atomic.Int32 // 0, then perhaps 1 for late, then 2 for over
+}
+
+func (t *trial) late() {
+	if t.state.CompareAndSwap(0, 1) {
+		t.server.health.overdue.Add(1)
 	}
+}
+
+func (t *trial) done() {
+	if t.state.Swap(2) == 1 {
+		t.server.health.overdue.Add(-1)
+	}
+}
+
+// try reaches one server and hands over what came of it, or keeps it where another was first.
+func (p *pool) try(ctx context.Context, t *trial, links chan<- link, over <-chan struct{}) {
+	sv := t.server
+	l := p.reach(ctx, sv)
 	if l.err != nil {
 		sv.failed(l.err)
 	}
+	t.done()
 	select {
 	case links <- l:
 	case <-over:

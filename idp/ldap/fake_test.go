@@ -153,19 +153,28 @@ func newAuthority(t testing.TB) *authority {
 // server returns a TLS configuration with a certificate that ends at that time.
 func (a *authority) server(t testing.TB, ends time.Time, ip net.IP) *tls.Config {
 	t.Helper()
+	return a.issue(t, x509.Certificate{IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"}, NotAfter: ends})
+}
+
+func (a *authority) issue(t testing.TB, template x509.Certificate) *tls.Config {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "dc1"}, IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"},
-		NotBefore: ends.Add(-2 * time.Hour), NotAfter: ends, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	template.SerialNumber, template.Subject = big.NewInt(2), pkix.Name{CommonName: "dc1"}
+	template.NotBefore, template.KeyUsage = template.NotAfter.Add(-2*time.Hour), x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+}
+
+// named returns a TLS configuration with a certificate for that name alone.
+func (a *authority) named(t testing.TB, host string) *tls.Config {
+	t.Helper()
+	return a.issue(t, x509.Certificate{DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)})
 }
 
 // serve starts a domain controller for the directory until the test ends.
@@ -373,4 +382,25 @@ func (c *dc) send(conn net.Conn, id int64, op *ber.Packet) {
 	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
 	m.AppendChild(op)
 	_, _ = conn.Write(m.Bytes()) // whoever has hung up reads nothing
+}
+
+// clock is a time that a test moves.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+// clockStart is when every clock begins; it is in the past of no certificate.
+var clockStart = time.Now()
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return clockStart.Add(c.ahead)
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -231,7 +233,7 @@ func TestBindsAreNotRepeated(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   func(net.Conn, *ber.Packet)
 		most int
-	}{"hangs": {hang, 1}, "hangs up": {hangUp, 2}} {
+	}{"hangs": {hang, 1}, "hangs up": {hangUp, 1}, "garbage": {write([]byte("HTTP/1.1 400\r\n\r\n")), 1}} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, corp(), 4, impatient)
 			u := s.find(t, "alice")
@@ -242,8 +244,13 @@ func TestBindsAreNotRepeated(t *testing.T) {
 					c.do(conn, p)
 				}))
 			}
-			if err := s.Authenticate(t.Context(), u, "wrong"); err == nil || errors.Is(err, idp.ErrBadCredentials) {
-				t.Errorf("%v", err)
+			err := s.Authenticate(t.Context(), u, "wrong")
+			for sentinel, want := range map[error]bool{
+				idp.ErrUnanswered: true, idp.ErrBadCredentials: false, idp.ErrNoUser: false, io.EOF: false, os.ErrDeadlineExceeded: false, context.DeadlineExceeded: false,
+			} {
+				if errors.Is(err, sentinel) != want {
+					t.Errorf("%v is %v: %v", err, sentinel, !want)
+				}
 			}
 			if n := len(sent); n > c.most {
 				t.Errorf("the password was sent %d times", n)
