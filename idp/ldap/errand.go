@@ -161,12 +161,12 @@ func (t *trial) done() {
 
 // try reaches one server and hands over what came of it, or keeps it where another was first.
 func (p *pool) try(ctx context.Context, t *trial, links chan<- link, over <-chan struct{}) {
+	defer t.done()
 	sv := t.server
 	l := p.reach(ctx, sv)
 	if l.err != nil {
 		sv.failed(l.err)
 	}
-	t.done()
 	select {
 	case links <- l:
 	case <-over:
@@ -244,9 +244,13 @@ func (p *pool) learn(sv *server, took time.Duration) {
 func (p *pool) hedge(sv *server) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	usual, ok := p.usual[sv]
-	if !ok {
-		return firstPatience
+	least, usual := p.source.timeouts.Hedge, p.usual[sv]
+	switch {
+	case least > 0:
+	case usual > 0:
+		least = leastPatience
+	default:
+		least = firstPatience
 	}
-	return max(leastPatience, patienceTimes*usual)
+	return max(least, patienceTimes*usual)
 }
