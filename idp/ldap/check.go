@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -17,17 +19,20 @@ import (
 // nobody sets one of the clocks.
 const mostSkew = time.Minute
 
-// Check implements [idp.Checker]. It asks every server by itself, on connections of its own.
+// Check implements [idp.Checker]. It asks every server by itself, on connections of its own, and all at once.
 func (s *Source) Check(ctx context.Context) []idp.Finding {
 	var findings []idp.Finding
 	if s.finder != nil {
 		findings = s.finder.check(ctx)
 	}
 	known, _ := s.knownServers() // the finding says why there is none
-	for _, sv := range known {
-		findings = append(findings, sv.check(ctx)...)
+	each := make([][]idp.Finding, len(known))
+	var group sync.WaitGroup
+	for i, sv := range known {
+		group.Go(func() { each[i] = sv.check(ctx) })
 	}
-	return append(findings, s.checkLockout(ctx))
+	group.Wait()
+	return append(append(findings, slices.Concat(each...)...), s.checkLockout(ctx))
 }
 
 func (s *Source) finding(level, what, cure string, args ...any) idp.Finding {

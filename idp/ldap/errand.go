@@ -67,8 +67,7 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 		}
 		// A connection that the server closed while it waited was sent nothing that counted, as a rule; so a
 		// bind is sent a second time, and never a third. One that is not answered in time may yet be judged.
-		if l.alive || hung || e.resent {
-			e.none.sent = true
+		if e.none.sent = true; l.alive || hung || e.resent {
 			break
 		}
 		e.resent = true
