@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -53,7 +54,7 @@ func TestReady(t *testing.T) {
 			h.use("probe")
 			for address, here := range map[string]bool{"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "198.51.100.7": false, "10.0.0.1": false, "": false} {
 				h.client, _ = netip.ParseAddr(address)
-				if got := h.visit("/readyz"); got.StatusCode != 200 {
+				if got := h.visit("/readyz"); got.StatusCode != http.StatusOK {
 					t.Errorf("%s: %d", address, got.StatusCode)
 				}
 				var body map[string]any

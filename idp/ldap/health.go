@@ -144,7 +144,7 @@ func (s *Source) inOrder(ctx context.Context) ([]*server, error) {
 	if len(sorted) > 1 && !sorted[0].health.aside() {
 		for _, sv := range sorted[1:] {
 			if sv.health.startProbe(s.now()) {
-				go sv.revive()
+				go sv.revive(context.WithoutCancel(ctx))
 			}
 		}
 	}
@@ -165,13 +165,16 @@ func asideLast(all []*server) []*server {
 
 // revive asks a server that is aside as a sign-in would: a connection, the service account, a search. A server that
 // answers questions and hangs on passwords stays aside.
-func (sv *server) revive() {
+func (sv *server) revive(ctx context.Context) {
 	defer sv.health.endProbe()
 	s := sv.source
-	ctx, sent := context.Background(), s.now()
+	sent := s.now()
 	c, err := s.searches.dial(sv, ctx)
 	if err == nil {
-		if err = c.probe(ctx); err != nil {
+		if err = c.probe(ctx); judged(err) {
+			err = nil // it does not show that entry, and answers
+		}
+		if err != nil {
 			c.close()
 		}
 	}

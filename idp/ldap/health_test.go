@@ -24,8 +24,8 @@ func TestPauses(t *testing.T) {
 	if !h.fail(broken, now) || h.fail(broken, now) {
 		t.Error("only the first failure is news")
 	}
-	for _, s := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		want(s * time.Second)
+	for _, seconds := range []int{1, 2, 4, 8, 16, 30, 30} {
+		want(time.Duration(seconds) * time.Second)
 		h.fail(broken, now)
 	}
 	if h.answer(now.Add(-time.Nanosecond), now) || !h.aside() {
