@@ -19,6 +19,16 @@ func init() {
 // their password is judged by the domain. Groups are every group that they are in, nested ones included.
 type ActiveDirectorySource struct {
 	Directory
+	// Domain is the DNS name of the domain, whose DNS then names the controllers (SRV records). A name
+	// counts only inside the domain or where it is one of the servers above, and the certificate has to be for
+	// it. An answer is kept for five minutes, and for longer while there is no other.
+	Domain string `json:"domain,omitempty"`
+	// Site is the Active Directory site whose controllers are tried before the other ones of the domain.
+	// Default: all by the priority of their records.
+	Site string `json:"site,omitempty"`
+	// StartTLS asks the controllers that the domain names on the port of their record, usually 389, with
+	// StartTLS. Default: LDAP over TLS on 636.
+	StartTLS bool `json:"starttls,omitempty"`
 	// NetBIOS is what the domain is called before a backslash. Default: as the domain says.
 	NetBIOS string `json:"netbios,omitempty"`
 }
@@ -33,13 +43,24 @@ func (*ActiveDirectorySource) CaddyModule() caddy.ModuleInfo {
 
 // Source implements [SourceModule]. It asks nobody.
 func (a *ActiveDirectorySource) Source(name string, _ *Env) (idp.Source, error) {
-	return a.open(name, a, func(c *ldap.Config) { c.Kind, c.NetBIOS = ldap.ActiveDirectory, a.NetBIOS })
+	return a.open(name, a, func(c *ldap.Config) {
+		c.Kind, c.NetBIOS = ldap.ActiveDirectory, a.NetBIOS
+		c.Domain, c.Site, c.StartTLS = a.Domain, a.Site, a.StartTLS
+	})
 }
 
 // UnmarshalCaddyfile reads
 //
 //	active_directory {
 //		server <ldaps://host...>
+//		domain <name>
+//		site <name>
+//		starttls
+//		resolver <address>
+//		dial_timeout <duration>
+//		operation_timeout <duration>
+//		wait_timeout <duration>
+//		connections <number>
 //		base_dn <dn...>
 //		bind <user> <{file.…}>
 //		ca_file <file>
@@ -56,19 +77,45 @@ func (a *ActiveDirectorySource) Source(name string, _ *Env) (idp.Source, error) 
 func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind
 	if d.NextArg() {
-		return d.Errf("an active_directory source takes a block with: server, base_dn, bind")
+		return d.Errf("an active_directory source takes a block with: server or domain, base_dn, bind")
 	}
-	b := newBlock(d, "an active_directory source", slices.Concat(directoryOptions, []string{"netbios"})...).repeatable(directoryRepeats...)
+	b := newBlock(d, "an active_directory source", slices.Concat(
+		directoryOptions, []string{"domain", "site", "starttls", "netbios"})...).repeatable(directoryRepeats...)
 	for b.next() {
 		switch b.option {
+		case "domain":
+			b.text(&a.Domain, "NAME")
+			b.wellFormed(ldap.Config{Domain: a.Domain})
+		case "site":
+			b.text(&a.Site, "NAME")
+			b.wellFormed(ldap.Config{Domain: "example", Site: a.Site})
+		case "starttls":
+			b.leaf(0, 0, "")
+			a.StartTLS = true
 		case "netbios":
 			b.text(&a.NetBIOS, "NAME")
 		default:
 			a.parse(b, ldap.ActiveDirectory)
 		}
 	}
-	b.need("server", "base_dn", "bind")
+	a.checkServers(b)
+	b.need("bind")
 	return b.err
+}
+
+// checkServers makes sure that there is a way to a controller, and no option that does nothing.
+func (a *ActiveDirectorySource) checkServers(b *block) {
+	switch {
+	case a.Domain != "":
+		return
+	case len(a.Servers) == 0:
+		b.fail("an active_directory source needs the option server, or domain to find servers by DNS")
+	case a.Site != "":
+		b.fail("site is about the servers of a domain; write domain, too")
+	case a.StartTLS:
+		b.fail("starttls is about the servers of a domain; write a server as ldap://HOST for StartTLS")
+	}
+	b.need("base_dn")
 }
 
 var (

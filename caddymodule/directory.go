@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -17,13 +18,30 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
+// mostConnections bounds the connections of a source; Active Directory itself has some thousands for everybody.
+const mostConnections = 1000
+
 // Directory is how a directory is asked, and what of its people is taken, whatever its make.
 type Directory struct {
 	// Servers are asked in their order: ldaps://HOST[:636], or ldap://HOST[:389] with StartTLS. Nothing is ever
-	// sent in clear text. At least one.
+	// sent in clear text. At least one, or in Active Directory a domain; then they are tried after those that
+	// it names.
 	Servers []string `json:"servers,omitempty"`
-	// BaseDNs are where people are searched, with everything below. At least one; a name that two
-	// accounts have below them is refused.
+	// Resolver is the address of a DNS server that knows the domain: ADDRESS[:53]. Default: those of the machine.
+	Resolver string `json:"resolver,omitempty"`
+	// DialTimeout bounds the connection to one server with its TLS handshake. The next one is tried beside
+	// it long before. Default: 1s.
+	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
+	// OperationTimeout bounds one request and its answer. A search is asked of the next server after
+	// half of it; a password is sent to one only. Default: 2s.
+	OperationTimeout caddy.Duration `json:"operation_timeout,omitempty"`
+	// WaitTimeout is how long a sign-in waits for a connection while all are in use. Default: 500ms.
+	WaitTimeout caddy.Duration `json:"wait_timeout,omitempty"`
+	// Connections are the most for searches, and as many again for passwords; reading people again has half
+	// as many of its own. Default: 32.
+	Connections int `json:"connections,omitempty"`
+	// BaseDNs are where people are searched, with everything below; a name that two accounts have below them is
+	// refused. At least one; where a domain is named, its top is the default.
 	BaseDNs []string `json:"base_dns,omitempty"`
 	// BindUser is the account that searches: a DN, or in Active Directory also a userPrincipalName or
 	// DOMAIN\name. It needs no right beyond those of every account.
@@ -75,7 +93,11 @@ func (d *Directory) open(name string, settings any, fill func(*ldap.Config)) (id
 		return nil, err
 	}
 	cfg := ldap.Config{
-		Name: name, Servers: d.Servers, BaseDNs: d.BaseDNs, BindUser: d.BindUser, BindPassword: secret,
+		Name: name, Servers: d.Servers, Resolver: d.Resolver, BaseDNs: d.BaseDNs, BindUser: d.BindUser, BindPassword: secret,
+		Timeouts: ldap.Timeouts{
+			Dial: time.Duration(d.DialTimeout), Operation: time.Duration(d.OperationTimeout), Wait: time.Duration(d.WaitTimeout),
+		},
+		Searches: d.Connections, Binds: d.Connections,
 		Attributes: d.attributes(), GroupsFilter: d.GroupsFilter, Log: lastingLog(),
 	}
 	fill(&cfg)
@@ -143,7 +165,7 @@ func (d *Directory) Cleanup() error {
 // directoryOptions are what the block of every directory takes; those in the second list more than once.
 var (
 	directoryOptions = []string{
-		"server", "base_dn", "bind", "ca_file", "email_attribute", "username_attribute", "first_name_attribute",
+		"server", "resolver", "dial_timeout", "operation_timeout", "wait_timeout", "connections", "base_dn", "bind", "ca_file", "email_attribute", "username_attribute", "first_name_attribute",
 		"last_name_attribute", "display_name_attribute", "attributes", "attribute", "groups_filter",
 	}
 	directoryRepeats = []string{"server", "base_dn", "attribute"}
@@ -155,6 +177,17 @@ func (d *Directory) parse(b *block, kind string) {
 	case "server":
 		b.list(&d.Servers, "ldaps://HOST…")
 		b.wellFormed(ldap.Config{Kind: kind, Servers: d.Servers})
+	case "resolver":
+		b.text(&d.Resolver, "ADDRESS[:PORT]")
+		b.wellFormed(ldap.Config{Kind: kind, Resolver: d.Resolver})
+	case "dial_timeout":
+		b.duration(&d.DialTimeout)
+	case "operation_timeout":
+		b.duration(&d.OperationTimeout)
+	case "wait_timeout":
+		b.duration(&d.WaitTimeout)
+	case "connections":
+		b.number(&d.Connections, mostConnections)
 	case "base_dn":
 		b.list(&d.BaseDNs, "DN…")
 		b.wellFormed(ldap.Config{Kind: kind, BaseDNs: d.BaseDNs})
@@ -223,7 +256,7 @@ func (b *block) wellFormed(c ldap.Config) {
 	if b.err != nil {
 		return
 	}
-	if len(c.Servers) == 0 {
+	if len(c.Servers) == 0 && c.Domain == "" {
 		c.Servers = []string{"ldaps://example"}
 	}
 	if len(c.BaseDNs) == 0 {

@@ -53,6 +53,11 @@ func (l *LDAPSource) fill(c *ldap.Config) {
 //
 //	ldap {
 //		server <ldaps://host...>
+//		resolver <address>
+//		dial_timeout <duration>
+//		operation_timeout <duration>
+//		wait_timeout <duration>
+//		connections <number>
 //		base_dn <dn...>
 //		bind <dn> <{file.…}>
 //		ca_file <file>

@@ -34,11 +34,7 @@ type directory struct {
 	refused   result      // what a change of the right old password gets
 	policy    *ber.Packet // control that goes with answers to binds and changes
 	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
-}
-
-type entry struct {
-	dn         string
-	attributes map[string][]string
+	probes    int         // questions whether a server still answers
 }
 
 type bind struct{ name, password string }
@@ -80,32 +76,6 @@ func (d *directory) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.binds, d.searches = nil, nil
-}
-
-// matches evaluates a filter of and, or, equality and presence.
-func (e entry) matches(p *ber.Packet) bool {
-	switch p.Tag {
-	case goldap.FilterAnd:
-		return !slices.ContainsFunc(p.Children, func(c *ber.Packet) bool { return !e.matches(c) })
-	case goldap.FilterOr:
-		return slices.ContainsFunc(p.Children, e.matches)
-	case goldap.FilterEqualityMatch:
-		want := p.Children[1].Data.String()
-		return slices.ContainsFunc(e.get(p.Children[0].Data.String()), func(v string) bool { return strings.EqualFold(v, want) })
-	case goldap.FilterPresent:
-		return true
-	default:
-		return false
-	}
-}
-
-func (e entry) get(attribute string) []string {
-	for k, v := range e.attributes {
-		if strings.EqualFold(k, attribute) {
-			return v
-		}
-	}
-	return nil
 }
 
 // dc is a domain controller in this process.
@@ -157,19 +127,28 @@ func newAuthority(t testing.TB) *authority {
 // server returns a TLS configuration with a certificate that ends at that time.
 func (a *authority) server(t testing.TB, ends time.Time, ip net.IP) *tls.Config {
 	t.Helper()
+	return a.issue(t, x509.Certificate{IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"}, NotAfter: ends})
+}
+
+func (a *authority) issue(t testing.TB, template x509.Certificate) *tls.Config {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "dc1"}, IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"},
-		NotBefore: ends.Add(-2 * time.Hour), NotAfter: ends, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	template.SerialNumber, template.Subject = big.NewInt(2), pkix.Name{CommonName: "dc1"}
+	template.NotBefore, template.KeyUsage = template.NotAfter.Add(-2*time.Hour), x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+}
+
+// named returns a TLS configuration with a certificate for that name alone.
+func (a *authority) named(t testing.TB, host string) *tls.Config {
+	t.Helper()
+	return a.issue(t, x509.Certificate{DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)})
 }
 
 // serve starts a domain controller for the directory until the test ends.
@@ -311,7 +290,11 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	s := search{base: op.Children[0].Value.(string), scope: op.Children[1].Value.(int64), size: op.Children[3].Value.(int64), filter: op.Children[6]}
 	s.text, _ = goldap.DecompileFilter(s.filter)
 	c.dir.mu.Lock()
-	c.dir.searches = append(c.dir.searches, s)
+	if attributes := op.Children[7].Children; len(attributes) == 1 && attributes[0].Data.String() == "1.1" {
+		c.dir.probes++
+	} else {
+		c.dir.searches = append(c.dir.searches, s)
+	}
 	var found []entry
 	exists := s.base == ""
 	for _, e := range c.dir.entries {
@@ -346,24 +329,6 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 		c.send(conn, id, ref)
 	}
 	c.answer(conn, id, goldap.ApplicationSearchResultDone, done)
-}
-
-func (e entry) packet() *ber.Packet {
-	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchResultEntry, nil, "")
-	p.AppendChild(octets(e.dn))
-	attributes := ber.NewSequence("")
-	for name, values := range e.attributes {
-		a := ber.NewSequence("")
-		a.AppendChild(octets(name))
-		set := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSet, nil, "")
-		for _, v := range values {
-			set.AppendChild(octets(v))
-		}
-		a.AppendChild(set)
-		attributes.AppendChild(a)
-	}
-	p.AppendChild(attributes)
-	return p
 }
 
 func octets(s string) *ber.Packet {

@@ -6,7 +6,8 @@
 // account (find.go, gather.go, groups.go), and a bind as the person on a connection kept for binds
 // (authenticate.go). Connections are pooled (pool.go), because a new one for each
 // sign-in costs ten times as much. Everything goes over TLS that proves who the server is
-// (server.go); there is no option that turns this off.
+// (server.go); there is no option that turns this off. Servers are listed or found by DNS (discover.go); one that
+// fails is left alone for a while (health.go), and the next is tried beside one that is slow (errand.go).
 //
 // What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
 // bound on size belong to the network connection itself (wire.go), below go-ldap, which has neither
@@ -20,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -29,7 +31,8 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
-// Config describes a directory. Servers, BaseDNs, BindUser and BindPassword are required.
+// Config describes a directory. Servers or Domain, BindUser and BindPassword are required; with Servers alone
+// BaseDNs are as well.
 type Config struct {
 	// Name of the source.
 	Name string
@@ -38,7 +41,19 @@ type Config struct {
 	// Servers in the order in which they are tried: ldaps://HOST[:636], or ldap://HOST[:389],
 	// which means StartTLS before anything else is said.
 	Servers []string
-	// BaseDNs are where people are searched, with everything below.
+	// Domain finds the servers by DNS: corp.example.com. They are asked before the listed ones, over TLS that
+	// proves the name that the DNS gave, which has to lie in the domain or be a listed server's.
+	Domain string
+	// Site is the one whose servers are asked before the other servers of the domain.
+	Site string
+	// StartTLS asks servers that were found on their LDAP port, and not on 636.
+	StartTLS bool
+	// Resolver is the DNS server to ask: ADDRESS[:PORT]. Empty asks those of the machine.
+	Resolver string
+	// Lookup and Dial replace the resolver and the dialer of the network. Nil takes those.
+	Lookup Lookup
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	// BaseDNs are where people are searched, with everything below. Default: the top of Domain.
 	BaseDNs []string
 	// BindUser searches: a userPrincipalName, DOMAIN\name or DN.
 	BindUser     string
@@ -89,9 +104,10 @@ type Attribute struct{ Name, From string }
 
 // Timeouts bound what the network may take. Zero ones take the defaults.
 type Timeouts struct {
-	Dial      time.Duration // connection to one server, with its TLS handshake; 1.5 s
-	Operation time.Duration // writing a request and reading its answer; 3 s
+	Dial      time.Duration // connection to one server, with its TLS handshake; 1 s
+	Operation time.Duration // writing a request and reading its answer; 2 s; a search is asked of the next server after half of it
 	Wait      time.Duration // for a connection while all are in use; 500 ms
+	Hedge     time.Duration // the least time that a new connection has before the next server is tried beside it; 20 ms, and 50 ms for the first
 }
 
 // Source is a directory. It is safe for many logins at once.
@@ -113,7 +129,9 @@ type Source struct {
 	now          func() time.Time
 	log          *slog.Logger
 
-	servers  []*server
+	listed   []*server // in the configuration
+	finder   *finder   // of more; nil where no domain is given
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	searches *pool
 	binds    *pool
 	changes  *pool // of passwords, as the service account
@@ -134,9 +152,11 @@ func New(c Config) (*Source, error) {
 		return nil, err
 	case c.Name == "":
 		return nil, errors.New("the source has no name")
-	case len(c.Servers) == 0:
-		return nil, errors.New("no server is given")
-	case len(c.BaseDNs) == 0:
+	case len(c.Servers) == 0 && c.Domain == "":
+		return nil, errors.New("no server is given, and no domain to find one in")
+	case c.Domain == "" && (c.Site != "" || c.StartTLS):
+		return nil, errors.New("site and StartTLS are about servers that a domain is asked for, and no domain is given")
+	case len(c.BaseDNs) == 0 && c.Domain == "":
 		return nil, errors.New("no base DN is given")
 	case c.BindUser == "" || c.BindPassword.Empty():
 		// Without a password the bind would be an unauthenticated one (RFC 4513 §5.1.2).
@@ -153,7 +173,10 @@ func New(c Config) (*Source, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	for _, base := range c.BaseDNs {
+	if err := s.findServers(c); err != nil {
+		return nil, err
+	}
+	for _, base := range s.bases {
 		root, err := k.rootOf(base)
 		if err != nil {
 			return nil, fmt.Errorf("base DN %q: write it as OU=People,DC=corp,DC=example,DC=com: %w", base, err)
@@ -161,13 +184,6 @@ func New(c Config) (*Source, error) {
 		if !slices.ContainsFunc(s.roots, func(r string) bool { return sameDN(r, root) }) {
 			s.roots = append(s.roots, root)
 		}
-	}
-	for _, address := range c.Servers {
-		sv, err := newServer(s, address)
-		if err != nil {
-			return nil, err
-		}
-		s.servers = append(s.servers, sv)
 	}
 	if err := s.settle(c); err != nil {
 		return nil, err
@@ -200,6 +216,35 @@ func (s *Source) settle(c Config) error {
 	return nil
 }
 
+// findServers makes what the source reaches its servers with.
+func (s *Source) findServers(c Config) error {
+	resolver, err := newResolver(c.Resolver)
+	if err != nil {
+		return err
+	}
+	if s.dial = c.Dial; s.dial == nil {
+		s.dial = (&net.Dialer{Resolver: resolver}).DialContext
+	}
+	for _, address := range c.Servers {
+		sv, err := newServer(s, address)
+		if err != nil {
+			return err
+		}
+		s.listed = append(s.listed, sv)
+	}
+	if c.Domain == "" {
+		return nil
+	}
+	if c.Lookup == nil {
+		c.Lookup = resolver.LookupSRV
+	}
+	if len(s.bases) == 0 {
+		s.bases = []string{baseOfDomain(c.Domain)}
+	}
+	s.finder, err = newFinder(s, c)
+	return err
+}
+
 // Name implements [idp.Source].
 func (s *Source) Name() string { return s.name }
 
@@ -216,7 +261,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	for _, d := range []struct {
 		to *time.Duration
 		is time.Duration
-	}{{&t.Dial, 1500 * time.Millisecond}, {&t.Operation, 3 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
+	}{{&t.Dial, time.Second}, {&t.Operation, 2 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
 		if *d.to <= 0 {
 			*d.to = d.is
 		}

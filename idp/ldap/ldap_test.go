@@ -78,7 +78,7 @@ func open(t testing.TB, dir *directory, n int, change func(*ldap.Config)) site {
 	s := site{dir: dir}
 	cfg := ldap.Config{
 		Name: "corp", BaseDNs: []string{people}, BindUser: service, BindPassword: idp.NewSecret("Svc-Passw0rd!"), RootCAs: a.pool,
-		Timeouts: ldap.Timeouts{Dial: 2 * time.Second, Operation: 5 * time.Second, Wait: 10 * time.Second},
+		Timeouts: ldap.Timeouts{Dial: 2 * time.Second, Operation: 5 * time.Second, Wait: 10 * time.Second, Hedge: time.Hour},
 	}
 	for range n {
 		d := dir.serve(t, a.server(t, time.Now().Add(time.Hour), net.IPv4(127, 0, 0, 1)), false)
