@@ -2,7 +2,6 @@ package ldap_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -135,31 +134,4 @@ func (d *directory) change(c change, wrong result) result {
 // fileTime writes a date as Active Directory does.
 func fileTime(t time.Time) string {
 	return strconv.FormatInt((t.Unix()+11_644_473_600)*10_000_000+int64(t.Nanosecond())/100, 10)
-}
-
-// partSize is how many values of an attribute are given at once. Active Directory's own number is 1,500.
-const partSize = 1500
-
-// part cuts the values of attributes that have very many into the part that was asked for.
-func (e entry) part(asked *ber.Packet) entry {
-	first := map[string]int{}
-	for _, a := range asked.Children {
-		if name, after, ok := strings.Cut(a.Data.String(), ";range="); ok {
-			begin, _, _ := strings.Cut(after, "-")
-			first[strings.ToLower(name)], _ = strconv.Atoi(begin)
-		}
-	}
-	cut := entry{dn: e.dn, attributes: map[string][]string{}}
-	for name, values := range e.attributes {
-		from := first[strings.ToLower(name)]
-		switch {
-		case len(values) <= partSize:
-			cut.attributes[name] = values
-		case from+partSize < len(values):
-			cut.attributes[fmt.Sprintf("%s;range=%d-%d", name, from, from+partSize-1)] = values[from : from+partSize]
-		default:
-			cut.attributes[fmt.Sprintf("%s;range=%d-*", name, from)] = values[from:]
-		}
-	}
-	return cut
 }

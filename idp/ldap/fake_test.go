@@ -36,11 +36,6 @@ type directory struct {
 	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
 }
 
-type entry struct {
-	dn         string
-	attributes map[string][]string
-}
-
 type bind struct{ name, password string }
 
 type search struct {
@@ -80,32 +75,6 @@ func (d *directory) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.binds, d.searches = nil, nil
-}
-
-// matches evaluates a filter of and, or, equality and presence.
-func (e entry) matches(p *ber.Packet) bool {
-	switch p.Tag {
-	case goldap.FilterAnd:
-		return !slices.ContainsFunc(p.Children, func(c *ber.Packet) bool { return !e.matches(c) })
-	case goldap.FilterOr:
-		return slices.ContainsFunc(p.Children, e.matches)
-	case goldap.FilterEqualityMatch:
-		want := p.Children[1].Data.String()
-		return slices.ContainsFunc(e.get(p.Children[0].Data.String()), func(v string) bool { return strings.EqualFold(v, want) })
-	case goldap.FilterPresent:
-		return true
-	default:
-		return false
-	}
-}
-
-func (e entry) get(attribute string) []string {
-	for k, v := range e.attributes {
-		if strings.EqualFold(k, attribute) {
-			return v
-		}
-	}
-	return nil
 }
 
 // dc is a domain controller in this process.
@@ -346,24 +315,6 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 		c.send(conn, id, ref)
 	}
 	c.answer(conn, id, goldap.ApplicationSearchResultDone, done)
-}
-
-func (e entry) packet() *ber.Packet {
-	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchResultEntry, nil, "")
-	p.AppendChild(octets(e.dn))
-	attributes := ber.NewSequence("")
-	for name, values := range e.attributes {
-		a := ber.NewSequence("")
-		a.AppendChild(octets(name))
-		set := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSet, nil, "")
-		for _, v := range values {
-			set.AppendChild(octets(v))
-		}
-		a.AppendChild(set)
-		attributes.AppendChild(a)
-	}
-	p.AppendChild(attributes)
-	return p
 }
 
 func octets(s string) *ber.Packet {
