@@ -104,14 +104,11 @@ func (d *directory) passwordModify(who string, op *ber.Packet) result {
 		return result{goldap.LDAPResultProtocolError, err.Error()}
 	}
 	for _, child := range value.Children {
-		switch child.Tag {
-		case 0:
-			c.dn = child.Data.String()
-		case 1:
-			c.old = child.Data.String()
-		case 2:
-			c.replacement = child.Data.String()
+		to := map[ber.Tag]*string{0: &c.dn, 1: &c.old, 2: &c.replacement}[child.Tag]
+		if to == nil {
+			return result{goldap.LDAPResultProtocolError, "an unknown field"}
 		}
+		*to = child.Data.String()
 	}
 	return d.change(c, result{goldap.LDAPResultUnwillingToPerform, "unwilling to verify old password"})
 }

@@ -112,10 +112,11 @@ func sidText(b []byte) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	text := "S-1-" + strconv.FormatUint(authority, 10)
+	var text strings.Builder
+	text.WriteString("S-1-" + strconv.FormatUint(authority, 10))
 	for at := 8; at < len(b); at += 4 {
 		part := uint64(b[at]) | uint64(b[at+1])<<8 | uint64(b[at+2])<<16 | uint64(b[at+3])<<24
-		text += "-" + strconv.FormatUint(part, 10)
+		text.WriteString("-" + strconv.FormatUint(part, 10))
 	}
-	return text, true
+	return text.String(), true
 }
