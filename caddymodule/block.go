@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,11 +100,11 @@ func (b *block) need(options ...string) {
 func (b *block) args(least, most int, usage string) []string {
 	args := b.d.RemainingArgs()
 	if len(args) < least || (most >= 0 && len(args) > most) {
-		b.fail("%s in %s takes: %s %s", b.option, b.where, b.option, usage)
+		b.fail("%s in %s takes: %s", b.option, b.where, strings.TrimSpace(b.option+" "+usage))
 		return nil
 	}
 	if slices.Contains(args, "") {
-		b.fail("%s in %s is empty; it takes: %s %s", b.option, b.where, b.option, usage)
+		b.fail("%s in %s is empty; it takes: %s", b.option, b.where, strings.TrimSpace(b.option+" "+usage))
 		return nil
 	}
 	return args
@@ -113,7 +114,7 @@ func (b *block) args(least, most int, usage string) []string {
 func (b *block) leaf(least, most int, usage string) []string {
 	args := b.args(least, most, usage)
 	if b.err == nil && b.d.NextBlock(b.d.Nesting()) {
-		b.fail("%s in %s takes no block; it takes: %s %s", b.option, b.where, b.option, usage)
+		b.fail("%s in %s takes no block; it takes: %s", b.option, b.where, strings.TrimSpace(b.option+" "+usage))
 		return nil
 	}
 	return args
@@ -150,6 +151,20 @@ func (b *block) parseDuration(s string) (caddy.Duration, bool) {
 		return 0, false
 	}
 	return caddy.Duration(d), true
+}
+
+// number reads one whole number from 1 to most.
+func (b *block) number(to *int, most int) {
+	a := b.leaf(1, 1, "NUMBER")
+	if len(a) != 1 {
+		return
+	}
+	n, err := strconv.Atoi(a[0])
+	if err != nil || n < 1 || n > most {
+		b.fail("%s in %s: %q is no number from 1 to %d", b.option, b.where, a[0], most)
+		return
+	}
+	*to = n
 }
 
 // word reads one argument out of a list of words.

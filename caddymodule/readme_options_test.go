@@ -32,6 +32,7 @@ var blocks = []struct{ heading, text string }{
 	{"source local", "source s local {\nnonsense\n}"},
 	{"user", "source s local {\nuser ann {file./run/secrets/ann} {\nnonsense\n}\n}"},
 	{"source active_directory", "source s active_directory {\nnonsense\n}"},
+	{"source ldap", "source s ldap {\nnonsense\n}"},
 	{"factor totp", "factor totp {\nnonsense\n}"},
 	{"application", "application a link https://example.com {\nnonsense\n}"}, // a link has no options of its own
 	{"application amazon_connect", "application a amazon_connect {\nnonsense\n}"},

@@ -18,7 +18,7 @@
 //	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one
 //	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
 //	device.go    "Is this your device?", and what a device remembers
-//	portal.go    tiles, metadata, health; settings.go and help.go
+//	portal.go    tiles, metadata, health (ready.go); settings.go and help.go
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //

@@ -125,15 +125,6 @@ func (g *Gateway) getHealth(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// getReady answers for any host: sign-ins can be served. It tells strangers nothing but yes or no.
-func (g *Gateway) getReady(w http.ResponseWriter, _ *http.Request) error {
-	if g.store.Ready() != nil {
-		w.Header().Set("Retry-After", "2")
-		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "starting"})
-	}
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
-}
-
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -17,11 +16,11 @@ const mostPace = 250 * time.Millisecond
 
 // Authenticate implements [idp.PasswordSource] by a bind as the person. It is never ended by the
 // caller's going away, and the password is sent to a second server only where the connection to the
-// first was found closed.
+// first was found closed. Where the directory's answer says when the password expires, the user says it afterwards.
 func (s *Source) Authenticate(ctx context.Context, u *idp.User, password string) error {
 	// A simple bind with a name and an empty password is an unauthenticated one, which succeeds (RFC 4513
 	// §5.1.2). A server in C may take one that begins with a zero byte for empty.
-	if strings.Trim(password, " \t") == "" || strings.ContainsRune(password, 0) {
+	if !sendable(password) {
 		return fmt.Errorf("%w: an empty password is not sent", idp.ErrBadCredentials)
 	}
 	dn := s.nobody()
@@ -32,21 +31,48 @@ func (s *Source) Authenticate(ctx context.Context, u *idp.User, password string)
 		return errors.New("the account has no DN") // a bind without a name is anonymous, and succeeds
 	}
 	began := time.Now()
-	err := s.binds.use(ctx, func(c *goldap.Conn) error { return c.Bind(dn, password) })
-	if answer, ok := errors.AsType[*goldap.Error](err); ok {
-		if refusal := s.kind.refusal(answer); refusal != nil {
-			err = refusal
-		}
-	}
+	var answered verdict
+	err := s.binds.use(ctx, func(c *goldap.Conn) (err error) {
+		answered, err = s.bindAs(c, dn, password)
+		return err
+	})
+	err = s.judge(err, answered)
 	if u != nil {
 		if errors.Is(err, idp.ErrBadCredentials) {
 			s.learnPace(time.Since(began))
+		}
+		if left := expiresIn(answered); err == nil && left > 0 {
+			u.PasswordExpires = s.now().Add(left)
 		}
 		return err
 	}
 	if err == nil || errors.Is(err, idp.ErrBadCredentials) {
 		s.keepPace(ctx, began)
 		return idp.ErrBadCredentials
+	}
+	return err
+}
+
+// verdict is what came with the answer to a bind.
+type verdict []goldap.Control
+
+// bindAs sends a password.
+func (s *Source) bindAs(c *goldap.Conn, dn, password string) (verdict, error) {
+	r, err := c.SimpleBind(&goldap.SimpleBindRequest{Username: dn, Password: password, Controls: s.kind.controls})
+	if r == nil {
+		return nil, err
+	}
+	return r.Controls, err
+}
+
+// judge says what the answer to a bind means.
+func (s *Source) judge(err error, answered verdict) error {
+	answer, ok := errors.AsType[*goldap.Error](err)
+	if err != nil && !ok {
+		return err
+	}
+	if refusal := s.kind.refusal(answer, answered); refusal != nil {
+		return refusal
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -17,17 +19,53 @@ import (
 // nobody sets one of the clocks.
 const mostSkew = time.Minute
 
-// Check implements [idp.Checker]. It asks every server by itself, on connections of its own.
+// Check implements [idp.Checker]. It asks every server by itself, on connections of its own, and all at once.
 func (s *Source) Check(ctx context.Context) []idp.Finding {
 	var findings []idp.Finding
-	for _, sv := range s.servers {
-		findings = append(findings, sv.check(ctx)...)
+	if s.finder != nil {
+		findings = s.finder.check(ctx)
 	}
-	return append(findings, s.checkLockout(ctx))
+	known, _ := s.knownServers() // the finding says why there is none
+	each := make([][]idp.Finding, len(known))
+	var group sync.WaitGroup
+	for i, sv := range known {
+		group.Go(func() { each[i] = sv.check(ctx) })
+	}
+	group.Wait()
+	findings = append(append(findings, slices.Concat(each...)...), s.checkLockout(ctx))
+	return append(findings, s.checkRealms(ctx)...)
 }
 
 func (s *Source) finding(level, what, cure string, args ...any) idp.Finding {
 	return idp.Finding{Level: level, Where: "source " + s.name, What: fmt.Sprintf(what, args...), Cure: cure}
+}
+
+// check asks the DNS anew and says what it answers.
+func (f *finder) check(ctx context.Context) []idp.Finding {
+	s := f.source
+	f.refresh(ctx)
+	f.mu.Lock()
+	a, err := f.last, f.err
+	f.mu.Unlock()
+	const cureOfDNS = "let this machine ask the DNS of the domain, write resolver with the address of a domain controller, or list each server"
+	var findings []idp.Finding
+	if err != nil {
+		return append(findings, s.finding("error", "%v", cureOfDNS, err))
+	}
+	for _, r := range a.records {
+		where := ""
+		if r.site {
+			where = " in the site " + f.site
+		}
+		findings = append(findings, s.finding("ok", "the DNS names %s:%d%s, priority %d, weight %d", "", r.host, r.port, where, r.priority, r.weight))
+	}
+	for _, m := range a.missing {
+		findings = append(findings, s.finding("warning", "the DNS does not answer %s", "write the name of the site as Active Directory Sites and Services has it", m))
+	}
+	for _, host := range a.refused {
+		findings = append(findings, s.finding("error", "the DNS names %s, which is not inside %s, and so is not asked", "find out who wrote the record; if the server is the domain's, list it as a server", host, f.domain))
+	}
+	return findings
 }
 
 // check looks at one server until something stops it.
@@ -42,7 +80,10 @@ func (sv *server) check(ctx context.Context) []idp.Finding {
 	for _, base := range s.bases {
 		findings = append(findings, c.checkBase(ctx, base))
 	}
-	return append(findings, c.checkClock(ctx))
+	if s.kind.clock != "" {
+		findings = append(findings, c.checkClock(ctx))
+	}
+	return findings
 }
 
 // cureOf says what an admin does about a connection that failed.
@@ -117,35 +158,20 @@ func (c *conn) checkClock(ctx context.Context) idp.Finding {
 	var found *goldap.SearchResult
 	err := c.do(ctx, func(l *goldap.Conn) (err error) {
 		found, err = l.Search(&goldap.SearchRequest{
-			Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"currentTime"},
+			Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{s.kind.clock},
 		})
 		return err
 	})
 	if err != nil || len(found.Entries) != 1 {
 		return s.finding("warning", "%s does not tell its time (%v)", "", sv.url, err)
 	}
-	theirs, err := time.Parse("20060102150405Z0700", text(found.Entries[0], "currentTime"))
+	theirs, err := time.Parse("20060102150405Z0700", text(found.Entries[0], s.kind.clock))
 	if err != nil {
-		return s.finding("warning", "%s tells its time as %q", "", sv.url, text(found.Entries[0], "currentTime"))
+		return s.finding("warning", "%s tells its time as %q", "", sv.url, text(found.Entries[0], s.kind.clock))
 	}
 	apart := s.now().Sub(theirs).Abs()
 	if apart > mostSkew {
 		return s.finding("warning", "%s: its clock and ours are %s apart", "set both by NTP", sv.url, apart.Round(time.Second))
 	}
 	return s.finding("ok", "%s: the clocks agree", "", sv.url)
-}
-
-func (s *Source) checkLockout(ctx context.Context) idp.Finding {
-	l, err := s.domainLimit(ctx)
-	failures, window := l.Failures, l.Window
-	switch {
-	case err != nil:
-		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v",
-			"let the service account read lockoutThreshold and lockOutObservationWindow of the domain", err)
-	case failures == 0:
-		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set lockoutThreshold for the domain")
-	case failures < 3:
-		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise lockoutThreshold", failures, window)
-	}
-	return s.finding("ok", "the domain locks an account after %d failures within %s; the gateway passes %d on", "", failures, window, failures-2)
 }

@@ -28,12 +28,13 @@ type directory struct {
 	states    map[string]string // sub-code that a right password gets, by DN
 	binds     []bind
 	searches  []search
-	most      int // entries of an answer to a search by the names of groups; 0 is no bound
-}
-
-type entry struct {
-	dn         string
-	attributes map[string][]string
+	changes   []change
+	bound     *result     // what every bind as a person gets
+	faulty    *ber.Packet // control that goes with the answer to a change alone
+	refused   result      // what a change of the right old password gets
+	policy    *ber.Packet // control that goes with answers to binds and changes
+	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
+	probes    int         // questions whether a server still answers
 }
 
 type bind struct{ name, password string }
@@ -75,32 +76,6 @@ func (d *directory) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.binds, d.searches = nil, nil
-}
-
-// matches evaluates a filter of and, or, equality and presence.
-func (e entry) matches(p *ber.Packet) bool {
-	switch p.Tag {
-	case goldap.FilterAnd:
-		return !slices.ContainsFunc(p.Children, func(c *ber.Packet) bool { return !e.matches(c) })
-	case goldap.FilterOr:
-		return slices.ContainsFunc(p.Children, e.matches)
-	case goldap.FilterEqualityMatch:
-		want := p.Children[1].Data.String()
-		return slices.ContainsFunc(e.get(p.Children[0].Data.String()), func(v string) bool { return strings.EqualFold(v, want) })
-	case goldap.FilterPresent:
-		return true
-	default:
-		return false
-	}
-}
-
-func (e entry) get(attribute string) []string {
-	for k, v := range e.attributes {
-		if strings.EqualFold(k, attribute) {
-			return v
-		}
-	}
-	return nil
 }
 
 // dc is a domain controller in this process.
@@ -152,19 +127,28 @@ func newAuthority(t testing.TB) *authority {
 // server returns a TLS configuration with a certificate that ends at that time.
 func (a *authority) server(t testing.TB, ends time.Time, ip net.IP) *tls.Config {
 	t.Helper()
+	return a.issue(t, x509.Certificate{IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"}, NotAfter: ends})
+}
+
+func (a *authority) issue(t testing.TB, template x509.Certificate) *tls.Config {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "dc1"}, IPAddresses: []net.IP{ip}, DNSNames: []string{"dc1.corp.example.test"},
-		NotBefore: ends.Add(-2 * time.Hour), NotAfter: ends, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	template.SerialNumber, template.Subject = big.NewInt(2), pkix.Name{CommonName: "dc1"}
+	template.NotBefore, template.KeyUsage = template.NotAfter.Add(-2*time.Hour), x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+}
+
+// named returns a TLS configuration with a certificate for that name alone.
+func (a *authority) named(t testing.TB, host string) *tls.Config {
+	t.Helper()
+	return a.issue(t, x509.Certificate{DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)})
 }
 
 // serve starts a domain controller for the directory until the test ends.
@@ -238,7 +222,7 @@ func (c *dc) accept() {
 }
 
 func (c *dc) talk(conn net.Conn) {
-	r := bufio.NewReader(conn)
+	r, who := bufio.NewReader(conn), ""
 	for {
 		request, err := ber.ReadPacket(r)
 		if err != nil || len(request.Children) < 2 {
@@ -253,10 +237,17 @@ func (c *dc) talk(conn net.Conn) {
 		id, op := request.Children[0].Value.(int64), request.Children[1]
 		switch op.Tag {
 		case goldap.ApplicationBindRequest:
-			c.answer(conn, id, goldap.ApplicationBindResponse, c.dir.bind(op))
+			who = op.Children[1].Value.(string)
+			c.answer(conn, id, goldap.ApplicationBindResponse, c.dir.bind(op), c.dir.control()...)
+		case goldap.ApplicationModifyRequest:
+			c.answer(conn, id, goldap.ApplicationModifyResponse, c.dir.modify(who, op))
 		case goldap.ApplicationSearchRequest:
 			c.search(conn, id, op)
 		case goldap.ApplicationExtendedRequest:
+			if strings.Contains(string(op.Bytes()), passwordModify) {
+				c.answer(conn, id, goldap.ApplicationExtendedResponse, c.dir.passwordModify(who, op), c.dir.fault()...)
+				continue
+			}
 			c.answer(conn, id, goldap.ApplicationExtendedResponse, result{})
 			conn = tls.Server(conn, c.tls)
 			r = bufio.NewReader(conn)
@@ -279,6 +270,9 @@ func (d *directory) bind(op *ber.Packet) result {
 	refused := func(data string) result {
 		return result{goldap.LDAPResultInvalidCredentials, "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data " + data + ", v1db1"}
 	}
+	if d.bound != nil && !strings.Contains(b.name, "svc") {
+		return *d.bound
+	}
 	want, known := d.passwords[b.name]
 	if !known || want != b.password {
 		if d.states[b.name] == "775" {
@@ -296,7 +290,11 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	s := search{base: op.Children[0].Value.(string), scope: op.Children[1].Value.(int64), size: op.Children[3].Value.(int64), filter: op.Children[6]}
 	s.text, _ = goldap.DecompileFilter(s.filter)
 	c.dir.mu.Lock()
-	c.dir.searches = append(c.dir.searches, s)
+	if attributes := op.Children[7].Children; len(attributes) == 1 && attributes[0].Data.String() == "1.1" {
+		c.dir.probes++
+	} else {
+		c.dir.searches = append(c.dir.searches, s)
+	}
 	var found []entry
 	exists := s.base == ""
 	for _, e := range c.dir.entries {
@@ -322,7 +320,7 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 		found, done.code = found[:most], goldap.LDAPResultSizeLimitExceeded
 	}
 	for _, e := range found {
-		c.send(conn, id, e.packet())
+		c.send(conn, id, e.part(op.Children[7]).packet())
 	}
 	if s.scope == goldap.ScopeWholeSubtree {
 		// As Active Directory does at the top of a domain.
@@ -333,39 +331,28 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	c.answer(conn, id, goldap.ApplicationSearchResultDone, done)
 }
 
-func (e entry) packet() *ber.Packet {
-	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchResultEntry, nil, "")
-	p.AppendChild(octets(e.dn))
-	attributes := ber.NewSequence("")
-	for name, values := range e.attributes {
-		a := ber.NewSequence("")
-		a.AppendChild(octets(name))
-		set := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSet, nil, "")
-		for _, v := range values {
-			set.AppendChild(octets(v))
-		}
-		a.AppendChild(set)
-		attributes.AppendChild(a)
-	}
-	p.AppendChild(attributes)
-	return p
-}
-
 func octets(s string) *ber.Packet {
 	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, s, "")
 }
 
-func (c *dc) answer(conn net.Conn, id int64, tag ber.Tag, r result) {
+func (c *dc) answer(conn net.Conn, id int64, tag ber.Tag, r result, controls ...*ber.Packet) {
 	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, tag, nil, "")
 	p.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, r.code, ""))
 	p.AppendChild(octets(""))
 	p.AppendChild(octets(r.text))
-	c.send(conn, id, p)
+	c.send(conn, id, p, controls...)
 }
 
-func (c *dc) send(conn net.Conn, id int64, op *ber.Packet) {
+func (c *dc) send(conn net.Conn, id int64, op *ber.Packet, controls ...*ber.Packet) {
 	m := ber.NewSequence("")
 	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
 	m.AppendChild(op)
+	if len(controls) > 0 {
+		all := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
+		for _, control := range controls {
+			all.AppendChild(control)
+		}
+		m.AppendChild(all)
+	}
 	_, _ = conn.Write(m.Bytes()) // whoever has hung up reads nothing
 }

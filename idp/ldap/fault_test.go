@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ import (
 
 // impatient is for servers that never answer.
 func impatient(c *ldap.Config) {
-	c.Timeouts = ldap.Timeouts{Dial: time.Second, Operation: time.Second, Wait: time.Second}
+	c.Timeouts = ldap.Timeouts{Dial: 2 * time.Second, Operation: 2 * time.Second, Wait: 2 * time.Second, Hedge: time.Hour}
 }
 
 // on does something instead of answering a kind of request.
@@ -98,7 +100,7 @@ func TestNoAnswerIsNoWrongPassword(t *testing.T) {
 			if strings.Contains(err.Error(), "Us3r-Passw0rd!") {
 				t.Errorf("the error has the password: %v", err)
 			}
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > 8*time.Second {
 				t.Errorf("it took %s", took)
 			}
 			s.dcs[0].misbehave(nil)
@@ -132,16 +134,16 @@ func TestSearchWithoutAnswer(t *testing.T) {
 		"hangs": hang, "hangs up": hangUp, "garbage": write([]byte("\x16\x03\x01")), "endless": flood,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, corp(), 2, impatient)
+			var clock clock
+			s := open(t, corp(), 2, func(c *ldap.Config) { impatient(c); c.Now = clock.now })
 			s.dcs[0].misbehave(on(goldap.ApplicationSearchRequest, do))
 			if u := s.find(t, "alice"); len(u.Groups) != 2 {
 				t.Errorf("groups: %v", u.Groups)
 			}
 			dials := s.dcs[0].dials()
-			began := time.Now()
 			s.find(t, "alice")
-			if took := time.Since(began); took > 800*time.Millisecond || s.dcs[0].dials() > dials {
-				t.Errorf("the bad server is asked first again: %s", took)
+			if s.dcs[0].dials() > dials || s.Status()[0].Server != s.dcs[1].url() {
+				t.Error("the bad server is asked first again")
 			}
 		})
 	}
@@ -190,8 +192,7 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestServerThatTakesConnectionsOnly is F-02 and F-03: it costs the first sign-in the time of one dial, and then
-// nothing.
+// TestServerThatTakesConnectionsOnly is F-02 and F-03: it costs a moment, and not the time of a dial.
 func TestServerThatTakesConnectionsOnly(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -199,19 +200,12 @@ func TestServerThatTakesConnectionsOnly(t *testing.T) {
 	}
 	defer ln.Close()
 	s := open(t, corp(), 1, func(c *ldap.Config) {
-		impatient(c)
-		c.Timeouts.Operation = 5 * time.Second
+		patient(c)
+		c.Timeouts.Hedge = 0
 		c.Servers = append([]string{"ldaps://" + ln.Addr().String()}, c.Servers...)
 	})
-	for i, most := range []time.Duration{4 * time.Second, 800 * time.Millisecond} {
-		began := time.Now()
-		if err := s.Authenticate(t.Context(), s.find(t, "alice"), "Us3r-Passw0rd!"); err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(began); took > most {
-			t.Errorf("sign-in %d took %s", i, took)
-		}
-	}
+	s.signIn(t)
+	s.signIn(t)
 }
 
 // TestBusyServer: a server that says that it is going down has not judged anybody.
@@ -231,7 +225,7 @@ func TestBindsAreNotRepeated(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   func(net.Conn, *ber.Packet)
 		most int
-	}{"hangs": {hang, 1}, "hangs up": {hangUp, 2}} {
+	}{"hangs": {hang, 1}, "hangs up": {hangUp, 1}, "garbage": {write([]byte("HTTP/1.1 400\r\n\r\n")), 1}} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, corp(), 4, impatient)
 			u := s.find(t, "alice")
@@ -242,8 +236,13 @@ func TestBindsAreNotRepeated(t *testing.T) {
 					c.do(conn, p)
 				}))
 			}
-			if err := s.Authenticate(t.Context(), u, "wrong"); err == nil || errors.Is(err, idp.ErrBadCredentials) {
-				t.Errorf("%v", err)
+			err := s.Authenticate(t.Context(), u, "wrong")
+			for sentinel, want := range map[error]bool{
+				idp.ErrUnanswered: true, idp.ErrBadCredentials: false, idp.ErrNoUser: false, io.EOF: false, os.ErrDeadlineExceeded: false, context.DeadlineExceeded: false,
+			} {
+				if errors.Is(err, sentinel) != want {
+					t.Errorf("%v is %v: %v", err, sentinel, !want)
+				}
 			}
 			if n := len(sent); n > c.most {
 				t.Errorf("the password was sent %d times", n)

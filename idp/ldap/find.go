@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,15 +16,52 @@ import (
 // mostName bounds a typed name; Active Directory's own names are shorter.
 const mostName = 256
 
-// Find implements [idp.PasswordSource]. The name may be a mail address, a userPrincipalName, a sAMAccountName or
-// DOMAIN\name. It asks below every base DN, so that a name with two accounts is noticed.
+// Find implements [idp.PasswordSource]. The name may be a mail address, one of several included, a userPrincipalName, a
+// sAMAccountName or DOMAIN\name; other directories have a list of attributes. It asks below every base
+// DN, so that a name with two accounts is noticed.
 func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
+	bases, filter, err := s.asked(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.entries(ctx, bases, filter)
+	if err != nil {
+		return nil, err
+	}
+	switch len(found) {
+	case 0:
+		return nil, s.foundNobody(ctx, name)
+	case 1:
+		for id, e := range found {
+			return s.user(ctx, id, e, false)
+		}
+	}
+	var dns []string
+	for _, e := range found {
+		dns = append(dns, fmt.Sprintf("%q", e.DN))
+	}
+	slices.Sort(dns)
+	return nil, fmt.Errorf("%w: %s", idp.ErrAmbiguous, strings.Join(dns, ", "))
+}
+
+// asked returns where a typed name is searched, and by what filter. It is ErrNoUser for one that nobody can have.
+func (s *Source) asked(ctx context.Context, name string) (bases []string, filter string, err error) {
 	filter, ok := s.kind.filter(name)
 	if !ok {
-		return nil, idp.ErrNoUser
+		return nil, "", idp.ErrNoUser
 	}
+	domain, _, ok := s.kind.split(name)
+	if !ok {
+		return s.bases, filter, nil
+	}
+	bases, err = s.basesOf(ctx, domain)
+	return bases, filter, err
+}
+
+// entries returns the accounts that fit the filter, by their ids: one base DN may lie below another.
+func (s *Source) entries(ctx context.Context, bases []string, filter string) (map[string]*goldap.Entry, error) {
 	found := map[string]*goldap.Entry{}
-	for _, base := range s.bases {
+	for _, base := range bases {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
 			BaseDN: base, Scope: goldap.ScopeWholeSubtree, SizeLimit: 2, EnforceSizeLimit: true,
 			Filter: filter, Attributes: s.personAttributes(),
@@ -35,31 +73,52 @@ func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			// One base DN may lie below another, so accounts are told apart by their id.
-			id, err := s.kind.idText(e.GetRawAttributeValue(s.kind.id))
+			id, err := s.kind.idOf(e)
 			if err != nil {
 				return nil, fmt.Errorf("account %q: %w", e.DN, err)
 			}
 			found[id] = e
 		}
 	}
-	switch len(found) {
-	case 0:
-		// As many requests as for a name that somebody has, so that the time does not tell.
-		if _, err := s.tokenGroups(ctx, s.nobody()); err != nil && !resultIs(err, goldap.LDAPResultNoSuchObject) {
-			return nil, err
-		}
-		return nil, idp.ErrNoUser
-	case 1:
-		for id, e := range found {
-			return s.user(ctx, id, e)
-		}
+	return found, nil
+}
+
+// byID returns the account with an id, wherever below the base DNs it is by now.
+func (s *Source) byID(ctx context.Context, id string) (string, *goldap.Entry, error) {
+	filter, err := s.kind.idFilter(id)
+	if err != nil {
+		return "", nil, err
 	}
-	var dns []string
-	for _, e := range found {
-		dns = append(dns, fmt.Sprintf("%q", e.DN))
+	found, err := s.entries(ctx, s.bases, "(&"+s.kind.person+filter+")")
+	if err != nil {
+		return "", nil, err
 	}
-	return nil, fmt.Errorf("%w: %s", idp.ErrAmbiguous, strings.Join(dns, ", "))
+	e := found[id]
+	if e == nil {
+		return "", nil, idp.ErrNoUser
+	}
+	return id, e, nil
+}
+
+// foundNobody makes as many requests for a name that nobody has as for one that somebody has, so that the time does
+// not tell: one more at first, and none for a while after that.
+func (s *Source) foundNobody(ctx context.Context, name string) error {
+	if !s.kind.apart || !s.strangers.first(fold(name), s.now()) {
+		return idp.ErrNoUser
+	}
+	_, err := s.kind.gather(ctx, s, &goldap.Entry{DN: s.nobody()})
+	if err != nil && !resultIs(err, goldap.LDAPResultNoSuchObject) {
+		return err
+	}
+	return idp.ErrNoUser
+}
+
+// split takes a name of the form DOMAIN\name apart.
+func (k kind) split(name string) (domain, account string, ok bool) {
+	if k.account == "" {
+		return "", "", false
+	}
+	return strings.Cut(name, `\`)
 }
 
 // filter finds the accounts that a typed name fits. Every name is escaped (RFC 4515 §3): "*)(uid=*" is a
@@ -69,72 +128,32 @@ func (k kind) filter(name string) (string, bool) {
 		return "", false
 	}
 	typed := k.typed
-	if _, account, ok := strings.Cut(name, `\`); ok {
+	_, account, ok := k.split(name)
+	if ok {
 		name, typed = account, []string{k.account}
 	}
 	if name == "" {
 		return "", false
 	}
-	return "(&" + k.person + anyOf(typed, goldap.EscapeFilter(name)) + ")", true
+	value := goldap.EscapeFilter(name)
+	further := ""
+	if k.addresses != "" && !ok && strings.Contains(name, "@") {
+		// The type of the address stands before it, SMTP: for the main one; the directory compares without case.
+		further = "(" + k.addresses + "=smtp:" + value + ")"
+	}
+	return "(&" + k.person + anyOf(typed, value, further) + ")", true
 }
 
-// anyOf is a filter for entries that have the value, which is escaped, in one of the attributes.
-func anyOf(attributes []string, value string) string {
+// anyOf is a filter for entries that have the value, which is escaped, in one of the attributes, or fit one of the
+// further filters.
+func anyOf(attributes []string, value string, further ...string) string {
 	var b strings.Builder
 	b.WriteString("(|")
 	for _, a := range attributes {
 		b.WriteString("(" + a + "=" + value + ")")
 	}
-	b.WriteString(")")
+	b.WriteString(strings.Join(further, "") + ")")
 	return b.String()
-}
-
-func (s *Source) personAttributes() []string {
-	a := s.attributes
-	names := []string{s.kind.id, a.Email, a.FirstName, a.LastName, a.DisplayName}
-	return append(append(names, s.kind.names...), a.More...)
-}
-
-// user makes a person out of their entry.
-func (s *Source) user(ctx context.Context, id string, e *goldap.Entry) (*idp.User, error) {
-	u := &idp.User{
-		Source: s.name, ID: id, DN: e.DN,
-		Email:       text(e, s.attributes.Email),
-		FirstName:   text(e, s.attributes.FirstName),
-		LastName:    text(e, s.attributes.LastName),
-		DisplayName: text(e, s.attributes.DisplayName),
-	}
-	for _, attribute := range s.kind.names {
-		if u.Name == "" {
-			u.Name = text(e, attribute)
-		}
-	}
-	if u.Name == "" || u.DN == "" {
-		return nil, fmt.Errorf("account %q has no name to sign in with", e.DN)
-	}
-	for _, attribute := range s.attributes.More {
-		for _, v := range e.GetEqualFoldAttributeValues(attribute) {
-			if utf8.ValidString(v) {
-				if u.Attributes == nil {
-					u.Attributes = map[string][]string{}
-				}
-				u.Attributes[attribute] = append(u.Attributes[attribute], v)
-			}
-		}
-	}
-	var err error
-	u.Groups, err = s.groupsOf(ctx, e.DN)
-	return u, err
-}
-
-// text returns the first value of an attribute that is text.
-func text(e *goldap.Entry, attribute string) string {
-	for _, v := range e.GetEqualFoldAttributeValues(attribute) {
-		if v != "" && utf8.ValidString(v) {
-			return v
-		}
-	}
-	return ""
 }
 
 // nobody is a DN that no entry has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ const (
 	inOneSearch = 100
 )
 
-// groupCache keeps what groups are called by their SID, in its binary form. A group that the domain does not
-// have has no names.
+// groupCache keeps what groups are called, by their SID in its binary form, or their DN. A group that the domain does
+// not have has no names.
 type groupCache struct {
 	mu     sync.Mutex
 	groups map[string]cachedGroup
@@ -34,20 +35,11 @@ type cachedGroup struct {
 	until time.Time
 }
 
-// groupsOf returns every group that the person is in, however deeply nested. tokenGroups is what the
-// domain controller itself would put into their token, with the primary group.
-func (s *Source) groupsOf(ctx context.Context, dn string) ([]idp.Group, error) {
-	sids, err := s.tokenGroups(ctx, dn)
-	if err != nil {
-		return nil, err
-	}
-	names, missing := s.groups.lookup(sids, s.now())
+// groupsOf returns the groups that were gathered for a person, by name.
+func (s *Source) groupsOf(ctx context.Context, dn string, gathered []string) ([]idp.Group, error) {
+	names, missing := s.groups.lookup(gathered, s.now())
 	if len(missing) > 0 {
-		root, err := domainOf(dn)
-		if err != nil {
-			return nil, fmt.Errorf("account %q: %w", dn, err)
-		}
-		fresh, err := s.resolve(ctx, root, missing)
+		fresh, err := s.resolve(ctx, dn, missing)
 		if err != nil {
 			return nil, err
 		}
@@ -55,57 +47,88 @@ func (s *Source) groupsOf(ctx context.Context, dn string) ([]idp.Group, error) {
 		maps.Copy(names, fresh)
 	}
 	var groups []idp.Group
-	for _, sid := range sids {
-		if n := names[sid]; len(n) > 0 {
+	for _, key := range gathered {
+		if n := names[key]; len(n) > 0 {
 			groups = append(groups, idp.Group{Names: n})
 		}
 	}
 	return groups, nil
 }
 
-// tokenGroups reads the SIDs. The attribute is made up on the spot, and for a base search only.
-func (s *Source) tokenGroups(ctx context.Context, dn string) ([]string, error) {
-	entries, err := s.search(ctx, &goldap.SearchRequest{
-		BaseDN: dn, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"tokenGroups"},
-	})
+// resolve asks what groups are called. Groups of other domains are not found, and give nothing; nor does one that
+// the configuration leaves out.
+func (s *Source) resolve(ctx context.Context, dn string, keys []string) (map[string][]string, error) {
+	names := make(map[string][]string, len(keys))
+	for _, key := range keys {
+		names[key] = nil
+	}
+	found, err := s.kind.groupEntries(ctx, s, dn, keys)
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) != 1 {
-		return nil, fmt.Errorf("reading the groups of %q: %d entries", dn, len(entries))
+	maps.DeleteFunc(found, func(_ string, e *goldap.Entry) bool { return !s.keeps(e) })
+	shared, err := s.sharedNames(ctx, slices.Collect(maps.Values(found)))
+	if err != nil {
+		return nil, err
 	}
-	var sids []string
-	for _, raw := range entries[0].GetEqualFoldRawAttributeValues("tokenGroups") {
-		sids = append(sids, string(raw))
+	for key, e := range found {
+		if _, asked := names[key]; asked {
+			names[key] = s.kind.namesOf(e, shared)
+		}
 	}
-	return sids, nil
+	return names, nil
 }
 
-// resolve asks what groups are called. Groups of other domains are not found, and give nothing.
-func (s *Source) resolve(ctx context.Context, root string, sids []string) (map[string][]string, error) {
-	names := make(map[string][]string, len(sids))
-	for _, sid := range sids {
-		names[sid] = nil
+// keeps reports whether the configuration wants to hear of a group.
+func (s *Source) keeps(group *goldap.Entry) bool {
+	if len(s.groupsFilter) == 0 {
+		return true
 	}
-	var found []*goldap.Entry
+	cn := []rune(fold(text(group, "cn")))
+	return slices.ContainsFunc(s.groupsFilter, func(pattern string) bool { return fits([]rune(fold(pattern)), cn) })
+}
+
+// fits reports whether a name fits a pattern, in which * stands for any characters and ? for one.
+func fits(pattern, name []rune) bool {
+	star, from := -1, 0 // where to go on after the last *
+	p, n := 0, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p, n = p+1, n+1
+		case star >= 0:
+			from++
+			p, n = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// groupsBySID finds groups of the person's own domain.
+func groupsBySID(ctx context.Context, s *Source, person string, sids []string) (map[string]*goldap.Entry, error) {
+	root, err := domainOf(person)
+	if err != nil {
+		return nil, fmt.Errorf("account %q: %w", person, err)
+	}
+	found := map[string]*goldap.Entry{}
 	for part := range chunks(sids) {
 		entries, err := s.findGroups(ctx, root, part, func(sid string) string { return "(objectSid=" + escapeBytes(sid) + ")" })
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, entries...)
-	}
-	shared, err := s.sharedNames(ctx, found)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range found {
-		sid := string(e.GetEqualFoldRawAttributeValue("objectSid"))
-		if _, asked := names[sid]; asked {
-			names[sid] = s.kind.namesOf(e, shared)
+		for _, e := range entries {
+			found[string(e.GetEqualFoldRawAttributeValue("objectSid"))] = e
 		}
 	}
-	return names, nil
+	return found, nil
 }
 
 // findGroups searches groups that fit one of the filters.
@@ -133,7 +156,7 @@ func (s *Source) sharedNames(ctx context.Context, groups []*goldap.Entry) (map[s
 			if owners[n] == nil {
 				owners[n] = map[string]bool{}
 			}
-			owners[n][fold(e.DN)] = true
+			owners[n][plainDN(e.DN)] = true
 		}
 	}
 	for _, e := range groups {
@@ -204,6 +227,15 @@ func isDN(name string) bool {
 	return err == nil && len(dn.RDNs) > 0
 }
 
+// plainDN writes a DN in the one form that is compared.
+func plainDN(dn string) string {
+	parsed, err := goldap.ParseDN(dn)
+	if err != nil {
+		return fold(dn)
+	}
+	return fold(parsed.String())
+}
+
 func fold(name string) string { return strings.ToLower(name) }
 
 // escapeBytes writes bytes for a filter (RFC 4515 §3).
@@ -227,15 +259,15 @@ func chunks(all []string) func(func([]string) bool) {
 	}
 }
 
-func (c *groupCache) lookup(sids []string, now time.Time) (names map[string][]string, missing []string) {
+func (c *groupCache) lookup(keys []string, now time.Time) (names map[string][]string, missing []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	names = make(map[string][]string, len(sids))
-	for _, sid := range sids {
-		if g, ok := c.groups[sid]; ok && now.Before(g.until) {
-			names[sid] = g.names
+	names = make(map[string][]string, len(keys))
+	for _, key := range keys {
+		if g, ok := c.groups[key]; ok && now.Before(g.until) {
+			names[key] = g.names
 		} else {
-			missing = append(missing, sid)
+			missing = append(missing, key)
 		}
 	}
 	return names, missing
@@ -247,8 +279,8 @@ func (c *groupCache) keep(fresh map[string][]string, now time.Time) {
 	if c.groups == nil || len(c.groups)+len(fresh) > mostGroups {
 		c.groups = make(map[string]cachedGroup, len(fresh)) // all expire within minutes anyway
 	}
-	for sid, names := range fresh {
-		c.groups[sid] = cachedGroup{names: names, until: now.Add(groupTime)}
+	for key, names := range fresh {
+		c.groups[key] = cachedGroup{names: names, until: now.Add(groupTime)}
 	}
 }
 
@@ -258,12 +290,14 @@ func (s *Source) FindGroup(ctx context.Context, name string) error {
 		return s.groupWithDN(ctx, name)
 	}
 	var dns []string
+	var group *goldap.Entry
 	for _, root := range s.roots {
 		entries, err := s.findGroups(ctx, root, []string{name}, func(n string) string { return anyOf(s.kind.shortly, goldap.EscapeFilter(n)) })
 		if err != nil && !resultIs(err, goldap.LDAPResultSizeLimitExceeded) {
 			return err
 		}
 		for _, e := range entries {
+			group = e
 			dns = append(dns, fmt.Sprintf("%q", e.DN))
 		}
 	}
@@ -274,9 +308,14 @@ func (s *Source) FindGroup(ctx context.Context, name string) error {
 		return fmt.Errorf("%w: write the DN of the one that is meant: %s", idp.ErrAmbiguous, strings.Join(dns, ", "))
 	case misleading(name):
 		return fmt.Errorf("%w by this name, which could be taken for another group's: write %s", idp.ErrNotFound, dns[0])
+	case !s.keeps(group):
+		return errLeftOut
 	}
 	return nil
 }
+
+// errLeftOut says that a group is there, and nobody is known to be in it.
+var errLeftOut = fmt.Errorf("%w, because groups_filter leaves it out", idp.ErrNotFound)
 
 func (s *Source) groupWithDN(ctx context.Context, dn string) error {
 	entries, err := s.search(ctx, &goldap.SearchRequest{
@@ -292,6 +331,8 @@ func (s *Source) groupWithDN(ctx context.Context, dn string) error {
 	case !strings.EqualFold(entries[0].DN, dn):
 		// The directory reads spaces and escapes as it likes; a membership is compared as text.
 		return fmt.Errorf("%w as it is written: write %q", idp.ErrNotFound, entries[0].DN)
+	case !s.keeps(entries[0]):
+		return errLeftOut
 	}
 	return nil
 }

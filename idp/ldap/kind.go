@@ -1,53 +1,69 @@
 package ldap
 
 import (
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
+	"context"
 	"fmt"
-	"regexp"
-	"strings"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
-// ActiveDirectory is Microsoft's directory, and Samba's.
-const ActiveDirectory = "active_directory"
-
 // kind is what tells one make of directory from another.
 type kind struct {
-	person   string   // filter that the accounts of people fit
-	group    string   // filter that groups fit
-	typed    []string // attributes that a typed name may be in
-	account  string   // attribute that a name typed as DOMAIN\name is in
-	id       string   // attribute that never changes
-	names    []string // attributes that a person is called by, the first that has a value
-	shortly  []string // attributes that a group is called by
-	defaults Attributes
+	name      string
+	person    string   // filter that the accounts of people fit
+	group     string   // filter that groups fit
+	typed     []string // attributes that a typed name may be in
+	account   string   // attribute that a name typed as DOMAIN\name is in; empty where nobody types that
+	addresses string   // attribute of further mail addresses, each after its type
+	ids       []string // attributes that never change, the first that has a value
+	names     []string // attributes that a person is called by, the first that has a value
+	shortly   []string // attributes that a group is called by
+	state     []string // attributes that failures and the state of the account are read from
+	clock     string   // attribute of the root in which a server tells its time; empty where none does
+	defaults  Attributes
 	// idText writes the id for people.
 	idText func([]byte) (string, error)
-	// refusal says what the answer to a bind means.
-	refusal func(*goldap.Error) error
+	// idFilter finds an account by it.
+	idFilter func(string) (string, error)
+	// apart says that gather asks the directory, and does not only read the entry.
+	apart bool
+	// rootOf returns the top of the tree that a base DN is in, below which groups are searched.
+	rootOf func(string) (string, error)
+	// gather returns what the directory works out for a person, see [gathering].
+	gather func(context.Context, *Source, *goldap.Entry) (gathering, error)
+	// groupEntries returns the groups that gather found, by what it tells them apart by.
+	groupEntries func(ctx context.Context, s *Source, person string, groups []string) (map[string]*goldap.Entry, error)
+	// accountState says why an account may not be used, from its entry; nil where it may.
+	accountState func(*goldap.Entry, time.Time) *idp.AccountState
+	// describe tells what else an admin may want to know of it.
+	describe func(*goldap.Entry, idp.Lockout, time.Time) []string
+	// failures are the wrong passwords that the entry counts within a window, where that is known.
+	failures func(*goldap.Entry, time.Duration, time.Time) int
+	// policyAttributes are what readPolicy reads.
+	policyAttributes []string
+	readPolicy       func(*goldap.Entry) policy
+	policyCure       string // of a policy that cannot be read
+	// controls go with a bind.
+	controls []goldap.Control
+	// refusal says what the answer to a bind means; the error is nil where the password was right.
+	refusal func(*goldap.Error, []goldap.Control) error
+	// change asks for another password: on the person's own connection, or on that of the service account.
+	change func(c *goldap.Conn, dn, old, replacement string, own bool) error
+	// changeRefused says what the answer to that means; nil where it says nothing of the passwords.
+	changeRefused func(*goldap.Error) error
 }
 
-func kindOf(name string) (kind, error) {
-	if name != "" && name != ActiveDirectory {
-		return kind{}, fmt.Errorf("no kind of directory is named %q; there is: %s", name, ActiveDirectory)
+func kindOf(c Config) (kind, error) {
+	switch c.Kind {
+	case "", ActiveDirectory:
+		return activeDirectory(), nil
+	case OpenLDAP:
+		return openLDAP(c)
 	}
-	return kind{
-		person:   "(objectCategory=person)(objectClass=user)",
-		group:    "(objectCategory=group)",
-		typed:    []string{"mail", "userPrincipalName", "sAMAccountName"},
-		account:  "sAMAccountName",
-		id:       "objectGUID",
-		names:    []string{"userPrincipalName", "sAMAccountName"},
-		shortly:  []string{"cn", "sAMAccountName"},
-		defaults: Attributes{Email: "mail", FirstName: "givenName", LastName: "sn", DisplayName: "displayName"},
-		idText:   guidText,
-		refusal:  refusalOfActiveDirectory,
-	}, nil
+	return kind{}, fmt.Errorf("no kind of directory is named %q; there are: %s, %s", c.Kind, ActiveDirectory, OpenLDAP)
 }
 
 func (k kind) attributes(a Attributes) Attributes {
@@ -67,58 +83,14 @@ func (k kind) attributes(a Attributes) Attributes {
 	return a
 }
 
-// guidText writes a GUID as Microsoft's tools do: the first three parts are stored lowest byte first ([MS-DTYP] §2.3.4).
-func guidText(b []byte) (string, error) {
-	if len(b) != 16 {
-		return "", fmt.Errorf("an objectGUID has 16 bytes, not %d", len(b))
+// idOf returns what tells the account from every other, for good.
+func (k kind) idOf(e *goldap.Entry) (string, error) {
+	for _, attribute := range k.ids {
+		if raw := e.GetEqualFoldRawAttributeValue(attribute); len(raw) > 0 {
+			return k.idText(raw)
+		}
 	}
-	return fmt.Sprintf("%08x-%04x-%04x-%s-%s", binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint16(b[4:]),
-		binary.LittleEndian.Uint16(b[6:]), hex.EncodeToString(b[8:10]), hex.EncodeToString(b[10:])), nil
-}
-
-// subCode is where Active Directory puts the reason of a refused bind.
-var subCode = regexp.MustCompile(`\bdata ([0-9a-f]+)\b`)
-
-// refusalOfActiveDirectory maps result code 49. The states are told for the right password alone. 775, locked, comes
-// for a wrong one as well: whoever guesses would learn from it that the account exists, and the
-// right password from nothing, so it counts as wrong and only the audit line says more.
-func refusalOfActiveDirectory(e *goldap.Error) error {
-	if e.ResultCode != goldap.LDAPResultInvalidCredentials {
-		return nil
-	}
-	data := ""
-	if m := subCode.FindStringSubmatch(e.Err.Error()); m != nil {
-		data = m[1]
-	}
-	state := map[string]string{
-		"530": "hours", "531": "workstation", "532": "password_expired", "533": "disabled",
-		"701": "expired", "773": "must_change",
-	}[data]
-	switch {
-	case state != "":
-		return &idp.AccountState{State: state}
-	case data == "775":
-		return fmt.Errorf("%w: the account is locked (data 775)", idp.ErrBadCredentials)
-	case data == "":
-		return idp.ErrBadCredentials
-	}
-	return fmt.Errorf("%w (data %s)", idp.ErrBadCredentials, data)
-}
-
-// domainOf returns the part of a DN that names the domain: its last DC components.
-func domainOf(dn string) (string, error) {
-	parsed, err := goldap.ParseDN(dn)
-	if err != nil {
-		return "", err
-	}
-	from := len(parsed.RDNs)
-	for from > 0 && len(parsed.RDNs[from-1].Attributes) == 1 && strings.EqualFold(parsed.RDNs[from-1].Attributes[0].Type, "DC") {
-		from--
-	}
-	if from == len(parsed.RDNs) {
-		return "", errors.New("it does not end in a domain")
-	}
-	return (&goldap.DN{RDNs: parsed.RDNs[from:]}).String(), nil
+	return "", fmt.Errorf("it shows no %s", k.ids[0])
 }
 
 func sameDN(a, b string) bool {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"sync"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -13,76 +13,169 @@ import (
 )
 
 const (
-	lockoutTime = 10 * time.Minute // how long the policy is believed
-	lockoutWait = time.Minute      // how long nobody asks again after it could not be read
+	policyTime = 10 * time.Minute // how long a policy is believed
+	policyWait = time.Minute      // how long nobody asks again after it could not be read
+	mostPolicy = 1000             // policies that are kept; a domain has a handful
 )
 
-var errNoPolicy = errors.New("the domain does not show its lockout policy")
+var errNoPolicy = errors.New("the directory does not show its lockout policy")
 
-// lockout is the domain's policy as it was read last.
-type lockout struct {
-	idp.Lockout
-	err   error
-	until time.Time
+// policy is what a directory has for the passwords of a domain, or of some of its people.
+type policy struct {
+	lockout idp.Lockout
+	rules   idp.PasswordRules
+	maxAge  time.Duration // 0 is no bound
+	err     error         // why the lockout is not known
+	until   time.Time
 }
 
-// Limit implements [idp.LimitReader] by the policy of the domain. With several domains it is the strictest of
-// each. It is kept for ten minutes.
+// policies are kept by the DNs of their entries.
+type policies struct {
+	mu    sync.Mutex
+	known map[string]policy
+}
+
+func (p *policies) get(dn string, now time.Time) (policy, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, ok := p.known[fold(dn)]
+	return known, ok && now.Before(known.until)
+}
+
+func (p *policies) keep(dn string, what policy) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil || len(p.known) >= mostPolicy {
+		p.known = map[string]policy{}
+	}
+	p.known[fold(dn)] = what
+}
+
+// Limit implements [idp.LimitReader] by the fine-grained policy of the person, where there is one, or that of their
+// domain; for nobody it is the strictest of every domain's. Policies are kept for ten minutes.
 func (s *Source) Limit(ctx context.Context, u *idp.User) (idp.Lockout, error) {
-	l, err := s.domainLimit(ctx)
+	p, err := s.policyFor(ctx, u)
 	if u != nil {
-		l.Counted = u.Failures
+		p.lockout.Counted = u.Failures
 	}
-	return l, err
+	return p.lockout, err
 }
 
-func (s *Source) domainLimit(ctx context.Context) (idp.Lockout, error) {
-	s.mu.Lock()
-	known := s.limit
-	s.mu.Unlock()
-	if s.now().Before(known.until) {
-		return known.Lockout, known.err
+func (s *Source) policyFor(ctx context.Context, u *idp.User) (policy, error) {
+	if u == nil {
+		return s.commonPolicy(ctx)
 	}
-	read := s.readLimit(ctx)
-	if ctx.Err() != nil {
-		return read.Lockout, read.err // the caller left, which says nothing of the domain
-	}
-	read.until = s.now().Add(lockoutTime)
-	if read.err != nil {
-		read.until = s.now().Add(lockoutWait)
-	}
-	s.mu.Lock()
-	s.limit = read
-	s.mu.Unlock()
-	return read.Lockout, read.err
-}
-
-func (s *Source) readLimit(ctx context.Context) lockout {
-	var l lockout
-	for _, root := range s.roots {
-		entries, err := s.search(ctx, &goldap.SearchRequest{
-			BaseDN: root, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)",
-			Attributes: []string{"lockoutThreshold", "lockOutObservationWindow"},
-		})
+	g, ok := s.known.get(u.ID, u.DN, s.now())
+	if !ok {
+		id, e, err := s.byID(ctx, u.ID)
 		if err != nil {
-			return lockout{err: err}
+			return policy{}, err
 		}
-		if len(entries) != 1 {
-			return lockout{err: fmt.Errorf("%q: %w", root, errNoPolicy)}
+		if g, err = s.gathered(ctx, id, e, false); err != nil {
+			return policy{}, err
 		}
-		threshold, err := strconv.Atoi(text(entries[0], "lockoutThreshold"))
-		if err != nil || threshold < 0 {
-			return lockout{err: fmt.Errorf("%q: %w", root, errNoPolicy)}
-		}
-		// Hundreds of nanoseconds, below zero: a span and not a date.
-		span, err := strconv.ParseInt(text(entries[0], "lockOutObservationWindow"), 10, 64)
-		if err != nil || span > 0 || span < -int64(366*24*time.Hour/100) {
-			return lockout{err: fmt.Errorf("%q: %w", root, errNoPolicy)}
-		}
-		if threshold > 0 && (l.Failures == 0 || threshold < l.Failures) {
-			l.Failures = threshold
-		}
-		l.Window = max(l.Window, time.Duration(-span)*100)
 	}
-	return l
+	if g.policy != "" {
+		return s.policyAt(ctx, g.policy)
+	}
+	for _, dn := range s.common {
+		if len(s.common) == 1 || within(u.DN, dn) {
+			return s.policyAt(ctx, dn)
+		}
+	}
+	return s.commonPolicy(ctx)
+}
+
+// commonPolicy is that of everybody who has none of their own; the strictest where there are several domains.
+func (s *Source) commonPolicy(ctx context.Context) (policy, error) {
+	if len(s.common) == 0 {
+		if s.neverLocks {
+			return policy{}, nil
+		}
+		return policy{}, fmt.Errorf("no policy is named: %w", errNoPolicy)
+	}
+	var strictest policy
+	for i, dn := range s.common {
+		p, err := s.policyAt(ctx, dn)
+		if err != nil {
+			return policy{}, err
+		}
+		if i == 0 {
+			strictest = p
+			continue
+		}
+		a, b := &strictest.lockout, p.lockout
+		if b.Failures > 0 && (a.Failures == 0 || b.Failures < a.Failures) {
+			a.Failures = b.Failures
+		}
+		a.Window = max(a.Window, b.Window)
+	}
+	return strictest, nil
+}
+
+// policyAt reads a policy, or returns it as it was read last.
+func (s *Source) policyAt(ctx context.Context, dn string) (policy, error) {
+	if known, ok := s.policies.get(dn, s.now()); ok {
+		return known, known.err
+	}
+	entries, err := s.search(ctx, &goldap.SearchRequest{
+		BaseDN: dn, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: s.kind.policyAttributes,
+	})
+	if err != nil && ctx.Err() != nil {
+		return policy{}, err // the caller left, which says nothing of the directory
+	}
+	var read policy
+	switch {
+	case resultIs(err, goldap.LDAPResultNoSuchObject), resultIs(err, goldap.LDAPResultInsufficientAccessRights):
+		read.err = fmt.Errorf("%q: %w: %w", dn, errNoPolicy, err)
+	case err != nil:
+		read.err = err
+	case len(entries) != 1:
+		read.err = fmt.Errorf("%q: %w", dn, errNoPolicy)
+	default:
+		if read = s.kind.readPolicy(entries[0]); read.err != nil {
+			read.err = fmt.Errorf("%q: %w", dn, read.err)
+		}
+	}
+	read.until = s.now().Add(policyTime)
+	if read.err != nil {
+		read.until = s.now().Add(policyWait)
+	}
+	s.policies.keep(dn, read)
+	return read, read.err
+}
+
+// windowOf returns the window of the policy that holds for a person, if it was read already.
+func (s *Source) windowOf(own, dn string) time.Duration {
+	if own != "" {
+		p, _ := s.policies.get(own, s.now())
+		return p.lockout.Window
+	}
+	for _, common := range s.common {
+		if len(s.common) == 1 || within(dn, common) {
+			p, _ := s.policies.get(common, s.now())
+			return p.lockout.Window
+		}
+	}
+	return 0
+}
+
+// within reports whether an entry lies in the domain whose top the root is, and in no domain below that.
+func within(dn, root string) bool {
+	domain, err := domainOf(dn)
+	return err == nil && sameDN(domain, root)
+}
+
+func (s *Source) checkLockout(ctx context.Context) idp.Finding {
+	p, err := s.commonPolicy(ctx)
+	failures, window := p.lockout.Failures, p.lockout.Window
+	switch {
+	case err != nil:
+		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, err)
+	case failures == 0:
+		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set a threshold for the domain (lockoutThreshold, pwdMaxFailure)")
+	case failures < 3:
+		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window)
+	}
+	return s.finding("ok", "the domain locks an account after %d failures within %s; the gateway passes %d on", "", failures, window, failures-2)
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 const (
@@ -25,13 +28,20 @@ var (
 )
 
 // unansweredError says that no server answered. It hides what it holds from errors.As: the refusal of the service
-// account, say, must never be read as the answer to somebody's password.
-type unansweredError struct{ causes []error }
+// account, say, must never be read as the answer to somebody's password. It is [idp.ErrUnanswered], and nothing else,
+// where something was sent that cannot be sent again.
+type unansweredError struct {
+	causes []error
+	sent   bool
+}
 
 // Error names what each server did.
 func (e *unansweredError) Error() string {
 	return "no directory server answered: " + strings.ReplaceAll(errors.Join(e.causes...).Error(), "\n", "; ")
 }
+
+// Is implements the protocol of [errors.Is].
+func (e *unansweredError) Is(target error) bool { return e.sent && target == idp.ErrUnanswered }
 
 // conn is a connection to one server. One operation runs on it at a time.
 type conn struct {
@@ -45,7 +55,11 @@ type conn struct {
 // do runs one operation within its time. Unless the directory answered, the connection is not used
 // again: an answer that comes late must not reach somebody else.
 func (c *conn) do(ctx context.Context, f func(*goldap.Conn) error) error {
-	c.wire.begin(c.server.source.deadline(ctx))
+	return c.within(ctx, c.server.source.timeouts.Operation, f)
+}
+
+func (c *conn) within(ctx context.Context, d time.Duration, f func(*goldap.Conn) error) error {
+	c.wire.begin(deadline(ctx, d))
 	err := f(c.ldap)
 	c.wire.end()
 	if err == nil || judged(err) {
@@ -58,6 +72,14 @@ func (c *conn) do(ctx context.Context, f func(*goldap.Conn) error) error {
 	return fmt.Errorf("%s: %w", c.server.url, err)
 }
 
+// probe asks what every server answers, and at once.
+func (c *conn) probe(ctx context.Context) error {
+	return c.within(ctx, min(mostProbe, c.server.source.timeouts.Operation), func(l *goldap.Conn) error {
+		_, err := l.Search(&goldap.SearchRequest{Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+		return err
+	})
+}
+
 // judged reports whether the error is the directory's answer to the request, and not that it could not
 // answer: go-ldap's own codes begin at 200.
 func judged(err error) bool {
@@ -67,7 +89,7 @@ func judged(err error) bool {
 }
 
 func (c *conn) usable(now time.Time) bool {
-	return !c.doubtful && !c.ldap.IsClosing() && c.ldap.GetLastError() == nil && now.Sub(c.since) < idleTime
+	return !c.doubtful && !c.server.gone.Load() && !c.ldap.IsClosing() && c.ldap.GetLastError() == nil && now.Sub(c.since) < idleTime
 }
 
 func (c *conn) close() {
@@ -75,16 +97,28 @@ func (c *conn) close() {
 	_ = c.ldap.Close() // nothing hangs on how it goes
 }
 
+type backgroundKey struct{}
+
+// background marks what is done for nobody who waits: reading again what became of people who have signed in. It
+// has connections of its own, so that it neither keeps a sign-in waiting nor is kept out by many of them.
+func background(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+func inBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
 // pool keeps connections for one purpose, at most so many. It is never locked while something is on
 // the network.
 type pool struct {
 	source *Source
 	dial   func(*server, context.Context) (*conn, error)
 	again  bool          // whether an operation without an answer may be sent to another server
-	slots  chan struct{} // one for each connection in use
+	slots  chan struct{} // one for each connection that a sign-in uses
+	low    chan struct{} // one for each that the background uses
 
 	mu     sync.Mutex
-	idle   map[*server][]*conn // the last used last
+	idle   map[*server][]*conn       // the last used last
+	usual  map[*server]time.Duration // what a new connection takes
 	closed bool
 }
 
@@ -92,7 +126,10 @@ func newPool(s *Source, most int, again bool, dial func(*server, context.Context
 	if most <= 0 {
 		most = mostConnections
 	}
-	return &pool{source: s, dial: dial, again: again, slots: make(chan struct{}, most), idle: map[*server][]*conn{}}
+	return &pool{
+		source: s, dial: dial, again: again, idle: map[*server][]*conn{}, usual: map[*server]time.Duration{},
+		slots: make(chan struct{}, most), low: make(chan struct{}, max(1, most/2)),
+	}
 }
 
 // use runs an operation on a connection to the first server that answers. An error that is not the
@@ -101,88 +138,45 @@ func newPool(s *Source, most int, again bool, dial func(*server, context.Context
 // Once something is sent, the caller's leaving does not end it: whoever sends a wrong password and hangs up would
 // have it counted by the directory and not by us, and so could lock the account (security.md C-21).
 func (p *pool) use(ctx context.Context, f func(*goldap.Conn) error) error {
-	if err := p.enter(ctx); err != nil {
+	slots := p.slots
+	if inBackground(ctx) {
+		slots = p.low
+	}
+	if err := p.enter(ctx, slots); err != nil {
 		return err
 	}
-	defer func() { <-p.slots }()
+	defer func() { <-slots }()
 	until := time.Now().Add(p.source.timeouts.all())
 	if d, ok := ctx.Deadline(); ok && d.Before(until) {
 		until = d
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
-	var none unansweredError
-	sent := 0
-	for _, sv := range p.source.inOrder() {
-		for fresh := false; !fresh; {
-			c, isNew, err := p.take(ctx, sv)
-			if fresh = isNew; err != nil {
-				none.causes = append(none.causes, err)
-				sv.failed(err)
-				break
-			}
-			err = c.do(ctx, f)
-			sent++
-			p.put(c)
-			if err == nil || judged(err) {
-				sv.answered()
-				return err
-			}
-			none.causes = append(none.causes, err)
-			hung := errors.Is(err, errHung)
-			if fresh || hung {
-				sv.failed(err)
-			}
-			// A connection that the server closed while it waited was sent nothing that counted, as a rule;
-			// so a bind is sent a second time, and never a third.
-			if !p.again && (hung || sent > 1) {
-				return &none
-			}
-			if hung {
-				break
-			}
-			p.drop(sv) // its other connections are gone as well, as a rule
-		}
-		if ctx.Err() != nil {
-			break
-		}
+	servers, err := p.source.inOrder(ctx)
+	if err != nil {
+		return &unansweredError{causes: []error{err}}
 	}
-	return &none
+	e := errand{pool: p, left: slices.Clone(servers)}
+	return e.run(ctx, f)
 }
 
 // enter waits for a slot, not for long: a queue that nobody can wait through is better refused.
-func (p *pool) enter(ctx context.Context) error {
+func (p *pool) enter(ctx context.Context, slots chan struct{}) error {
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	default:
 	}
 	wait := time.NewTimer(p.source.timeouts.Wait)
 	defer wait.Stop()
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-wait.C:
 		return errBusy
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// take returns a connection to the server, and whether it is a new one.
-func (p *pool) take(ctx context.Context, sv *server) (c *conn, fresh bool, err error) {
-	now := p.source.now()
-	for {
-		if c = p.pop(sv); c == nil {
-			break
-		}
-		if c.usable(now) {
-			return c, false, nil
-		}
-		c.close()
-	}
-	c, err = p.dial(sv, ctx)
-	return c, true, err
 }
 
 func (p *pool) pop(sv *server) *conn {
@@ -209,10 +203,11 @@ func (p *pool) put(c *conn) {
 func (p *pool) push(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.idle[c.server] = append(p.idle[c.server], c)
+	if p.closed || c.server.gone.Load() {
+		return false
 	}
-	return !p.closed
+	p.idle[c.server] = append(p.idle[c.server], c)
+	return true
 }
 
 // drop closes the waiting connections to a server.
@@ -220,6 +215,9 @@ func (p *pool) drop(sv *server) {
 	p.mu.Lock()
 	idle := p.idle[sv]
 	delete(p.idle, sv)
+	if sv.gone.Load() {
+		delete(p.usual, sv)
+	}
 	p.mu.Unlock()
 	for _, c := range idle {
 		c.close()
@@ -231,8 +229,12 @@ func (p *pool) drop(sv *server) {
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
+	idle := p.idle
+	p.idle = nil
 	p.mu.Unlock()
-	for _, sv := range p.source.servers {
-		p.drop(sv)
+	for _, conns := range idle {
+		for _, c := range conns {
+			c.close()
+		}
 	}
 }

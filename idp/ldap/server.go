@@ -9,18 +9,15 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
 
-const (
-	// asideTime is how long a server that failed is tried after the others.
-	asideTime = 10 * time.Second
-	// refusedTime is how long a server that refused the service account is not asked again. Trying at
-	// each login would lock the account.
-	refusedTime = time.Minute
-)
+// refusedTime is how long a server that refused the service account is not asked again. Trying at
+// each login would lock the account.
+const refusedTime = time.Minute
 
 // server is one of the directory's.
 type server struct {
@@ -29,9 +26,10 @@ type server struct {
 	host    string
 	address string // host:port
 	ldaps   bool   // else StartTLS
+	health  health
+	gone    atomic.Bool // the DNS names it no more
 
 	mu      sync.Mutex
-	aside   time.Time // until then
 	refusal error     // of the service account
 	refused time.Time // until then
 }
@@ -86,7 +84,7 @@ func (sv *server) dial(ctx context.Context) (*conn, error) {
 	s := sv.source
 	dialing, cancel := context.WithTimeout(ctx, s.timeouts.Dial)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(dialing, "tcp", sv.address)
+	raw, err := s.dial(dialing, "tcp", sv.address)
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return fail("name", err)
 	}
@@ -94,7 +92,7 @@ func (sv *server) dial(ctx context.Context) (*conn, error) {
 		return fail("connect", err)
 	}
 	w := &wire{Conn: raw}
-	w.begin(s.deadline(dialing))
+	w.begin(deadline(dialing, s.timeouts.Operation))
 	defer w.end()
 	config := s.tls.Clone()
 	config.ServerName = sv.host // go-ldap hands the configuration on as it is
@@ -163,48 +161,16 @@ func (sv *server) refusedAt(now time.Time) error {
 	return nil
 }
 
-// failed has the server tried after the others for a while.
-func (sv *server) failed(err error) {
-	now := sv.source.now()
-	sv.mu.Lock()
-	already := now.Before(sv.aside)
-	sv.aside = now.Add(asideTime)
-	sv.mu.Unlock()
-	if !already {
-		sv.source.log.Warn("a directory server is put aside", "source", sv.source.name, "server", sv.url, "error", err.Error())
-	}
+// leave closes the connections to a server that is none of the domain's any more.
+func (sv *server) leave() {
+	sv.gone.Store(true)
+	sv.source.searches.drop(sv)
+	sv.source.binds.drop(sv)
 }
 
-// answered takes the server back.
-func (sv *server) answered() {
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	sv.aside = time.Time{}
-}
-
-func (sv *server) isAside(now time.Time) bool {
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	return now.Before(sv.aside)
-}
-
-// inOrder returns the servers in the order of the configuration, those put aside last.
-func (s *Source) inOrder() []*server {
-	now := s.now()
-	var good, aside []*server
-	for _, sv := range s.servers {
-		if sv.isAside(now) {
-			aside = append(aside, sv)
-		} else {
-			good = append(good, sv)
-		}
-	}
-	return append(good, aside...)
-}
-
-// deadline of one operation.
-func (s *Source) deadline(ctx context.Context) time.Time {
-	until := time.Now().Add(s.timeouts.Operation)
+// deadline of something that may take so long.
+func deadline(ctx context.Context, within time.Duration) time.Time {
+	until := time.Now().Add(within)
 	if d, ok := ctx.Deadline(); ok && d.Before(until) {
 		return d
 	}

@@ -21,11 +21,13 @@ type wire struct {
 	net.Conn
 	left atomic.Int64 // bytes that the operation may still receive
 	hung atomic.Bool  // the deadline has passed
+	sent atomic.Bool  // something of the operation was
 }
 
 // begin starts an operation.
 func (w *wire) begin(until time.Time) {
 	w.left.Store(mostReply)
+	w.sent.Store(false)
 	// A connection that is closed refuses; the operation finds that out by itself.
 	_ = w.SetDeadline(until)
 }
@@ -50,6 +52,9 @@ func (w *wire) Read(p []byte) (int, error) {
 // Write implements [net.Conn].
 func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
+	if n > 0 {
+		w.sent.Store(true)
+	}
 	return n, w.note(err)
 }
 

@@ -1,0 +1,131 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// adState are the attributes that the state of an account is read from. They are stored; what Active Directory works
+// out would make each search three times as dear, see gatherActiveDirectory.
+var adState = []string{"userAccountControl", "accountExpires", "lockoutTime", "pwdLastSet", "badPwdCount", "badPasswordTime"}
+
+const (
+	accountDisabled = 0x2     // of userAccountControl
+	neverExpires    = 0x10000 // its password
+)
+
+// gatherActiveDirectory reads what is made up on the spot, for a base search only in the case of tokenGroups: what the
+// domain controller itself would put into their token, with the primary group; which fine-grained
+// policy holds; when the password expires, which takes that into account.
+func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gathering, error) {
+	entries, err := s.search(ctx, &goldap.SearchRequest{
+		BaseDN: e.DN, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)",
+		Attributes: []string{"tokenGroups", "msDS-ResultantPSO", "msDS-UserPasswordExpiryTimeComputed"},
+	})
+	if err != nil {
+		return gathering{}, err
+	}
+	if len(entries) != 1 {
+		return gathering{}, fmt.Errorf("reading the groups of %q: %d entries", e.DN, len(entries))
+	}
+	g := gathering{
+		policy:  text(entries[0], "msDS-ResultantPSO"),
+		expires: fileTime(text(entries[0], "msDS-UserPasswordExpiryTimeComputed")),
+	}
+	for _, sid := range entries[0].GetEqualFoldRawAttributeValues("tokenGroups") {
+		g.groups = append(g.groups, string(sid))
+	}
+	return g, nil
+}
+
+// stateOfActiveDirectory returns why an account may not be used; nil where it may. An account that is locked is free
+// again within minutes, and whoever locked it need not be its owner, so that is none.
+func stateOfActiveDirectory(e *goldap.Entry, now time.Time) *idp.AccountState {
+	if control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64); err == nil && control&accountDisabled != 0 {
+		return &idp.AccountState{State: "disabled"}
+	}
+	if ends := fileTime(text(e, "accountExpires")); !ends.IsZero() && !now.Before(ends) {
+		return &idp.AccountState{State: "expired"}
+	}
+	return nil
+}
+
+// failuresOfActiveDirectory returns how many wrong passwords are counted. The count stays as it is after its time, until
+// the next try begins a new one.
+func failuresOfActiveDirectory(e *goldap.Entry, window time.Duration, now time.Time) int {
+	n, err := strconv.Atoi(text(e, "badPwdCount"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	if last := fileTime(text(e, "badPasswordTime")); window > 0 && !last.IsZero() && !now.Before(last.Add(window)) {
+		return 0
+	}
+	return n
+}
+
+// describeActiveDirectory tells what the entry says of the account besides its state.
+func describeActiveDirectory(e *goldap.Entry, lockout idp.Lockout, now time.Time) (notes []string) {
+	if locked := fileTime(text(e, "lockoutTime")); !locked.IsZero() && (lockout.Window == 0 || now.Before(locked.Add(lockout.Window))) {
+		notes = append(notes, "the account was locked at "+locked.Format(time.RFC3339))
+	}
+	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
+	if text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0) {
+		notes = append(notes, "the password must be changed at the next sign-in")
+	}
+	return notes
+}
+
+// adPolicy are the attributes of a domain that its policy is in, and those of a fine-grained one.
+var adPolicy = []string{
+	"lockoutThreshold", "lockOutObservationWindow", "minPwdLength", "pwdProperties", "pwdHistoryLength", "minPwdAge",
+	"msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled",
+	"msDS-PasswordHistoryLength", "msDS-MinimumPasswordAge",
+}
+
+// readActiveDirectoryPolicy reads either.
+func readActiveDirectoryPolicy(e *goldap.Entry) policy {
+	var p policy
+	threshold, window := text(e, "msDS-LockoutThreshold"), text(e, "msDS-LockoutObservationWindow")
+	if threshold != "" {
+		p.rules = idp.PasswordRules{
+			MinLength: number(e, "msDS-MinimumPasswordLength"),
+			Complex:   text(e, "msDS-PasswordComplexityEnabled") == "TRUE",
+			History:   number(e, "msDS-PasswordHistoryLength"),
+		}
+		p.rules.MinAge, _ = span(text(e, "msDS-MinimumPasswordAge")) // left out where it is none
+	} else {
+		threshold, window = text(e, "lockoutThreshold"), text(e, "lockOutObservationWindow")
+		const complex = 1 // DOMAIN_PASSWORD_COMPLEX
+		p.rules = idp.PasswordRules{
+			MinLength: number(e, "minPwdLength"),
+			Complex:   number(e, "pwdProperties")&complex != 0,
+			History:   number(e, "pwdHistoryLength"),
+		}
+		p.rules.MinAge, _ = span(text(e, "minPwdAge"))
+	}
+	failures, err := strconv.Atoi(threshold)
+	if err != nil || failures < 0 {
+		p.err = errNoPolicy
+		return p
+	}
+	p.lockout.Failures = failures
+	if p.lockout.Window, err = span(window); err != nil {
+		p.err = errNoPolicy
+	}
+	return p
+}
+
+// number reads a number that is not below zero; anything else is 0.
+func number(e *goldap.Entry, attribute string) int {
+	n, err := strconv.Atoi(text(e, attribute))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,178 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// CheckUser implements [idp.UserChecker]. It asks for everything anew.
+func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
+	bases, filter, err := s.asked(ctx, name)
+	var found map[string]*goldap.Entry
+	if err == nil {
+		found, err = s.entries(ctx, bases, filter)
+	}
+	switch {
+	case errors.Is(err, idp.ErrNoUser):
+		return []idp.Finding{s.finding("error", "nobody can have the name %q here", "compare what stands before the backslash with the domain's NetBIOS name, and see that the name is not empty", name)}
+	case err != nil && !errors.Is(err, idp.ErrAmbiguous):
+		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+	case err != nil:
+		return []idp.Finding{s.finding("error", "%v", ambiguousCure, err)}
+	case len(found) == 0:
+		return []idp.Finding{s.finding("error", "nobody has the name %q; searched %s below %q", "see that the account is below the base DN, and that the service account may read it", name, filter, bases)}
+	}
+	var findings []idp.Finding
+	for id, e := range found {
+		by := "by " + s.attributeOf(e, name)
+		if len(found) > 1 {
+			findings = append(findings, s.finding("error", "%q finds more than one account: %q %s", ambiguousCure, name, e.DN, by))
+			continue
+		}
+		findings = append(findings, s.finding("ok", "%q finds %q %s, id %s", "", name, e.DN, by, id))
+		findings = append(findings, s.checkAccount(ctx, id, e)...)
+	}
+	slices.SortStableFunc(findings, func(a, b idp.Finding) int {
+		if len(found) > 1 {
+			return strings.Compare(a.What, b.What)
+		}
+		return 0
+	})
+	return findings
+}
+
+const ambiguousCure = "take the name away from one of them, or narrow the base DNs"
+
+// attributeOf says in which attribute of the entry a typed name is.
+func (s *Source) attributeOf(e *goldap.Entry, name string) string {
+	typed := s.kind.typed
+	_, account, ok := s.kind.split(name)
+	if ok {
+		name, typed = account, []string{s.kind.account}
+	}
+	var in []string
+	for _, attribute := range typed {
+		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(attribute), func(v string) bool { return strings.EqualFold(v, name) }) {
+			in = append(in, attribute)
+		}
+	}
+	switch {
+	case len(in) > 0:
+		return strings.Join(in, " and ")
+	case s.kind.addresses != "":
+		return s.kind.addresses
+	}
+	return "what the directory takes for the same"
+}
+
+// checkAccount tells what was read of the account.
+func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) []idp.Finding {
+	u, err := s.user(ctx, id, e, true)
+	if err != nil {
+		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+	}
+	findings := []idp.Finding{s.checkState(e), s.checkPassword(u)}
+	l, limitErr := s.Limit(ctx, u)
+	for _, note := range s.kind.describe(e, l, s.now()) {
+		findings = append(findings, s.finding("warning", "%s", "", note))
+	}
+	findings = append(findings, s.checkAttributes(u)...)
+	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, l, limitErr))
+}
+
+func (s *Source) checkState(e *goldap.Entry) idp.Finding {
+	switch state := s.kind.accountState(e, s.now()); {
+	case state == nil:
+		return s.finding("ok", "the account may be used", "")
+	case state.State == "expired":
+		return s.finding("error", "the account has expired", "give it a later end in the directory")
+	default:
+		return s.finding("error", "the account is %s", "enable it in the directory", state.State)
+	}
+}
+
+func (s *Source) checkPassword(u *idp.User) idp.Finding {
+	switch ends := u.PasswordExpires; {
+	case ends.IsZero():
+		return s.finding("ok", "the password does not expire, or the directory does not show when", "")
+	case !s.now().Before(ends):
+		return s.finding("warning", "the password expired at %s", "the next sign-in asks for another one", ends.Format(time.RFC3339))
+	default:
+		return s.finding("ok", "the password expires at %s", "", ends.Format(time.RFC3339))
+	}
+}
+
+// checkAttributes tells what applications can be sent. A value is cut where it is long.
+func (s *Source) checkAttributes(u *idp.User) []idp.Finding {
+	names := slices.Clone(s.attributes.More)
+	for _, o := range s.attributes.Own {
+		names = append(names, o.Name)
+	}
+	var findings []idp.Finding
+	for _, name := range append([]string{"username", "email", "first_name", "last_name", "display_name"}, names...) {
+		values := u.Attribute(name)
+		switch {
+		case len(values) == 0 && name == "email":
+			findings = append(findings, s.finding("warning", "email is empty", "fill in the attribute in the directory, or name another with email_attribute"))
+		case len(values) == 0:
+			findings = append(findings, s.finding("ok", "%s is empty", "", name))
+		default:
+			findings = append(findings, s.finding("ok", "%s: %s", "", name, shown(values)))
+		}
+	}
+	return findings
+}
+
+// shown writes values for one line.
+func shown(values []string) string {
+	const most, longest = 10, 100
+	var parts []string
+	for i, v := range values {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(values)-most))
+			break
+		}
+		for len(v) > longest || !utf8.ValidString(v) {
+			v = v[:min(len(v)-1, longest)]
+		}
+		parts = append(parts, fmt.Sprintf("%q", v))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *Source) checkMemberships(u *idp.User) idp.Finding {
+	if len(u.Groups) == 0 {
+		return s.finding("warning", "no group was found", "see that the service account may read groups, and what groups_filter leaves out")
+	}
+	var names []string
+	for _, g := range u.Groups {
+		names = append(names, fmt.Sprintf("%q", g.Names[0]))
+	}
+	slices.Sort(names)
+	return s.finding("ok", "%d groups: %s", "", len(names), strings.Join(names, ", "))
+}
+
+func (s *Source) checkUserLockout(u *idp.User, l idp.Lockout, err error) idp.Finding {
+	of := "that of everybody"
+	if g, ok := s.known.get(u.ID, u.DN, s.now()); ok && g.policy != "" {
+		of = fmt.Sprintf("%q", g.policy)
+	}
+	switch {
+	case err != nil:
+		return s.finding("warning", "the lockout policy of the account (%s) cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, of, err)
+	case l.Failures == 0:
+		return s.finding("warning", "the lockout policy of the account (%s) never locks; %d failures are counted now", "", of, l.Counted)
+	}
+	return s.finding("ok", "the lockout policy of the account (%s) locks after %d failures within %s; %d are counted now", "", of, l.Failures, l.Window, l.Counted)
+}
+
+var _ idp.UserChecker = (*Source)(nil)

@@ -1,0 +1,44 @@
+package ldap
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// TestPauses: a server that fails again and again is left alone for longer, one that did well for a while for a second.
+func TestPauses(t *testing.T) {
+	var h health
+	now, broken := time.Now(), errors.New("broken")
+	want := func(pause time.Duration) {
+		t.Helper()
+		if h.startProbe(now.Add(pause*3/4 - 1)) {
+			t.Errorf("probed before three quarters of %s", pause)
+		}
+		now = now.Add(pause * 5 / 4)
+		if !h.startProbe(now) || h.startProbe(now) {
+			t.Errorf("after %s there is one probe", pause)
+		}
+		h.endProbe()
+	}
+	if !h.fail(broken, now) || h.fail(broken, now) {
+		t.Error("only the first failure is news")
+	}
+	for _, seconds := range []int{1, 2, 4, 8, 16, 30, 30} {
+		want(time.Duration(seconds) * time.Second)
+		h.fail(broken, now)
+	}
+	if h.answer(now.Add(-time.Nanosecond), now) || !h.aside() {
+		t.Error("what was sent before the failure takes the server back")
+	}
+	if !h.answer(now, now) || h.aside() || h.startProbe(now.Add(time.Hour)) {
+		t.Error("an answer does not take the server back")
+	}
+	now = now.Add(time.Second)
+	h.fail(broken, now)
+	want(30 * time.Second)
+	h.answer(now, now)
+	now = now.Add(calmTime + 1)
+	h.fail(broken, now)
+	want(time.Second)
+}
