@@ -68,9 +68,12 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		portal: c.Portal, origin: c.Portal.URL.Scheme + "://" + c.Portal.URL.Host,
 		loopback: isLoopback(c.Portal.URL.Hostname()),
-		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.withDefaults(),
+		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
 		factors: c.Factors, metadata: c.Metadata, client: c.Client,
 		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
+	}
+	if g.limits.Refresh > g.limits.Grace {
+		return nil, fmt.Errorf("sessions: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", g.limits.Refresh, g.limits.Grace)
 	}
 	g.defaults(c)
 	if err := g.addSources(c.Sources, c.SourceRules); err != nil {
@@ -243,7 +246,8 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func (l SessionLimits) withDefaults() SessionLimits {
+// WithDefaults returns the limits with the default for each that is not set.
+func (l SessionLimits) WithDefaults() SessionLimits {
 	if l.Idle <= 0 {
 		l.Idle = time.Hour
 	}

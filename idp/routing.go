@@ -193,3 +193,38 @@ func (g *Gateway) everywhere() []*origin {
 	}
 	return list
 }
+
+func sourceOff(name string) Finding {
+	return Finding{
+		Level: LevelWarning, Where: "source " + name, What: "it is off: nobody signs in from it, and nothing of it is checked",
+		Cure: "take the option off out of its block",
+	}
+}
+
+// checkRoutes reports sources that no route leads to, and names that no route takes.
+func (g *Gateway) checkRoutes() []Finding {
+	if len(g.routing) == 0 {
+		return nil
+	}
+	var out []Finding
+	led := map[string]bool{}
+	for i := range g.routing {
+		for _, s := range g.routing[i].Sources {
+			led[s] = true
+		}
+	}
+	for _, s := range g.sources {
+		if !led[s.Name()] {
+			out = append(out, Finding{
+				Level: LevelWarning, Where: "source " + s.Name(), What: "no route leads to it, so that nobody signs in from it",
+				Cure: "name it in a route",
+			})
+		}
+	}
+	f := Finding{Level: LevelOK, Where: "routes", What: "names that fit no other route are looked up by: " + g.routing[len(g.routing)-1].String()}
+	if !g.routing[len(g.routing)-1].always() {
+		f.Level, f.What = LevelWarning, "there is no default, so that names which fit no route are nobody's"
+		f.Cure = "write a route without conditions last, unless that is meant"
+	}
+	return append(out, f)
+}
