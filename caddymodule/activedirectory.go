@@ -156,7 +156,7 @@ func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		return d.Errf("an active_directory source takes a block with: server, base_dn, bind")
 	}
 	b := newBlock(d, "an active_directory source", "server", "base_dn", "bind", "ca_file", "email_attribute",
-		"first_name_attribute", "last_name_attribute", "display_name_attribute", "attributes").repeatable("server", "base_dn")
+		"first_name_attribute", "last_name_attribute", "display_name_attribute", "attributes").repeatable("server", "base_dn").beside(sourceOptions)
 	for b.next() {
 		switch b.option {
 		case "server":
