@@ -29,34 +29,42 @@ type looks struct {
 	flight singleflight.Group
 
 	mu     sync.Mutex
-	failed map[string]time.Time // by user key: when the source last could not answer
+	failed map[string]failedLook // by user key
+}
+
+// failedLook is when and why a source last could not answer.
+type failedLook struct {
+	at  time.Time
+	err error
 }
 
 // errNoLook says that the source could not answer, now or a moment ago.
 var errNoLook = errors.New("the person could not be looked up again")
 
-// rests reports whether the last look at the person failed a moment ago.
-func (l *looks) rests(key string, now time.Time) bool {
+// rests returns why the last look at the person failed, where that was a moment ago.
+func (l *looks) rests(key string, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at, ok := l.failed[key]
-	return ok && now.Sub(at) < lookPause
+	if f := l.failed[key]; f.err != nil && now.Sub(f.at) < lookPause {
+		return f.err
+	}
+	return nil
 }
 
-func (l *looks) fail(key string, now time.Time) {
+func (l *looks) fail(key string, now time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed == nil {
-		l.failed = map[string]time.Time{}
+		l.failed = map[string]failedLook{}
 	}
 	if len(l.failed) >= mostFailed {
-		for k, at := range l.failed {
-			if now.Sub(at) >= lookPause {
+		for k, f := range l.failed {
+			if now.Sub(f.at) >= lookPause {
 				delete(l.failed, k)
 			}
 		}
 	}
-	l.failed[key] = now
+	l.failed[key] = failedLook{now, err}
 }
 
 func (l *looks) succeed(key string) {
@@ -127,8 +135,8 @@ func (g *Gateway) look(r *http.Request, id Hash, o *origin, most time.Duration) 
 	if at.Sub(s.Looked()) < most {
 		return nil // the request before this one has done it
 	}
-	if g.looks.rests(key, at) {
-		return errNoLook
+	if why := g.looks.rests(key, at); why != nil {
+		return why
 	}
 	u, err := o.refresher.Refresh(ctx, &s.User)
 	if err == nil && u.Key() != key {
@@ -140,8 +148,9 @@ func (g *Gateway) look(r *http.Request, id Hash, o *origin, most time.Duration) 
 	}
 	var state *AccountState
 	if err != nil && !errors.As(err, &state) {
-		g.looks.fail(key, at)
-		return fmt.Errorf("%w: %w", errNoLook, err)
+		err = fmt.Errorf("%w: %w", errNoLook, err)
+		g.looks.fail(key, at, err)
+		return err
 	}
 	g.looks.succeed(key)
 	if u == nil || err != nil {
