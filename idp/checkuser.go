@@ -112,7 +112,10 @@ var cures = map[string]string{
 
 // checkSignIn reports whom a sign-in with the name would mean.
 func (g *Gateway) checkSignIn(ctx context.Context, t Typed, where, way string) (*User, []Finding) {
-	out := []Finding{{Level: LevelOK, Where: where, What: way}}
+	var out []Finding
+	if _, led := g.route(t); led {
+		out = append(out, Finding{Level: LevelOK, Where: where, What: way})
+	}
 	f, err := g.lookUp(ctx, t)
 	who := Finding{Level: LevelError, Where: where}
 	switch {
@@ -162,6 +165,9 @@ func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, clien
 		f.Level, f.What = LevelError, "the factors cannot be asked: "+err.Error()
 	case len(ready.enrolled) > 0:
 		f.What = "asks for " + factorNames(ready.enrolled)
+	case errors.Is(ready.err, ErrNotReady):
+		f.Level, f.What = LevelWarning, "asks for "+factorNames(ready.unreachable)+", or has it set up first: the store is not open"
+		f.Cure = "start the gateway once, then check again"
 	case len(ready.unreachable) > 0:
 		f.Level, f.What = LevelError, fmt.Sprintf("%s cannot be asked: %v", factorNames(ready.unreachable), ready.err)
 		f.Cure = "caddy gatehouse check"
