@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // renamed gives the source of the site's people another name.
@@ -28,11 +26,6 @@ func TestARenamedSource(t *testing.T) {
 
 	now := renamed(file, "staff")
 	s.load(now)
-	v, err := caddy.ActiveContext().AppIfConfigured(appName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.(*App).warnOrphans()
 	log, err := os.ReadFile(logFile)
 	if err != nil {
 		t.Fatal(err)

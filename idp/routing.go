@@ -52,16 +52,16 @@ func (r *Route) always() bool { return len(r.Domains)+len(r.Apps)+len(r.Networks
 
 // String returns the route as the Caddyfile has it.
 func (r *Route) String() string {
-	s := "route " + strings.Join(r.Sources, " ")
+	words := append([]string{"route"}, r.Sources...)
 	for _, c := range []struct {
 		word   string
 		values []string
 	}{{"domain", r.Domains}, {"application", r.Apps}, {"network", networkNames(r.Networks)}} {
 		if len(c.values) > 0 {
-			s += " " + c.word + " " + strings.Join(c.values, " ")
+			words = append(append(words, c.word), c.values...)
 		}
 	}
-	return s
+	return strings.Join(words, " ")
 }
 
 func networkNames(networks []Network) []string {

@@ -105,7 +105,7 @@ func (s *Store) KeptBySource(ctx context.Context) (map[string]idp.Kept, error) {
 			t.add(&k, n)
 			kept[source] = k
 			return nil
-		}, "SELECT substr(person, 1, instr(person, ':') - 1) AS source, count(*) FROM "+t.table+" GROUP BY source") //nolint:gosec // the table is a constant
+		}, "SELECT substr(person, 1, instr(person, ':') - 1) AS source, count(*) FROM "+t.table+" GROUP BY source")
 		if err != nil {
 			return nil, fmt.Errorf("counting %s by source: %w", t.table, err)
 		}
@@ -150,7 +150,7 @@ func (o *state) refuseTaken(ctx context.Context, c conn, from, to string) error 
 	for _, table := range []string{"enrollments", "devices"} {
 		var person string
 		args := append(sourceArgs(from), to+":", len(from)+2)
-		err := c.row(ctx, "SELECT person FROM "+table+" AS old WHERE "+ofSource+ //nolint:gosec // the table is a constant
+		err := c.row(ctx, "SELECT person FROM "+table+" AS old WHERE "+ofSource+
 			" AND EXISTS (SELECT 1 FROM "+table+" WHERE person = ? || substr(old.person, ?)) LIMIT 1", args...).Scan(&person)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
