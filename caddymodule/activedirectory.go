@@ -80,7 +80,7 @@ func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		return d.Errf("an active_directory source takes a block with: server or domain, base_dn, bind")
 	}
 	b := newBlock(d, "an active_directory source", slices.Concat(
-		directoryOptions, []string{"domain", "site", "starttls", "netbios"})...).repeatable(directoryRepeats...)
+		directoryOptions, []string{"domain", "site", "starttls", "netbios"})...).repeatable(directoryRepeats...).beside(sourceOptions)
 	for b.next() {
 		switch b.option {
 		case "domain":

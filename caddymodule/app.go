@@ -50,6 +50,8 @@ type App struct {
 	Networks []*NetworkConfig `json:"networks,omitempty"`
 	// Sources are where people come from, in the order in which a typed name is looked up. At least one.
 	Sources []*SourceEntry `json:"sources,omitempty"`
+	// Routes say by which sources a typed name is looked up. Default: by all, in order.
+	Routes []*RouteConfig `json:"routes,omitempty"`
 	// Factors are ways to prove a second time who one is.
 	Factors []*FactorEntry `json:"factors,omitempty"`
 	// Policies say what is asked. The one named default is the global one.
@@ -200,6 +202,7 @@ const startWait = 20 * time.Second
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	go a.warnGroups()
+	a.warnOrphans()
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()

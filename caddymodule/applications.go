@@ -79,7 +79,7 @@ func parseApplication(d *caddyfile.Dispenser) (*ApplicationEntry, error) {
 		return nil, err
 	}
 	d.NextArg()
-	rest, err := a.takeOwn(d.NextSegment())
+	rest, err := takeOwn(d.NextSegment(), "application "+a.Name, entryOptions, a.option)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,9 @@ func parseApplication(d *caddyfile.Dispenser) (*ApplicationEntry, error) {
 	return a, err
 }
 
-// takeOwn reads the options of the entry from the segment and returns the segment without them.
-func (a *ApplicationEntry) takeOwn(s caddyfile.Segment) (caddyfile.Segment, error) {
+// takeOwn reads the options of an entry, which are not its guest's, from the segment and returns the
+// segment without them.
+func takeOwn(s caddyfile.Segment, where string, options []string, read func(*block)) (caddyfile.Segment, error) {
 	d := caddyfile.NewDispenser(s)
 	d.Next()
 	rest := caddyfile.Segment{d.Token()}
@@ -105,11 +106,11 @@ func (a *ApplicationEntry) takeOwn(s caddyfile.Segment) (caddyfile.Segment, erro
 		return rest, nil
 	}
 	rest = append(rest, s[len(rest)]) // the opening brace
-	own := &block{d: d, where: "application " + a.Name, takes: entryOptions, seen: map[string]bool{}}
+	own := &block{d: d, where: where, takes: options, seen: map[string]bool{}}
 	for d.NextBlock(0) {
 		own.option = d.Val()
 		if own.mine() {
-			a.option(own)
+			read(own)
 			if own.err != nil {
 				return nil, own.err
 			}

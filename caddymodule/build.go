@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -69,7 +68,7 @@ func (a *App) build() error {
 		return err
 	}
 	if a.Session != nil {
-		cfg.Sessions = idp.SessionLimits{Idle: time.Duration(a.Session.Idle), Absolute: time.Duration(a.Session.Absolute)}
+		cfg.Sessions = a.Session.limits()
 	}
 	for _, build := range []func(*Env, *idp.Config) error{a.buildSources, a.buildFactors, a.buildPolicies, a.buildApplications} {
 		if err := build(env, &cfg); err != nil {
@@ -90,6 +89,7 @@ func (a *App) buildSources(env *Env, cfg *idp.Config) error {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 		a.sources = append(a.sources, source)
+		cfg.SourceRules = append(cfg.SourceRules, idp.SourceRule{Source: s.Name, Off: s.Off, Domains: s.PermittedDomains})
 	}
 	cfg.Sources = a.sources
 	return nil
@@ -116,6 +116,7 @@ func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
 		}
 		networks[w.Name] = n
 	}
+	a.buildRoutes(networks, cfg)
 	for _, p := range a.Policies {
 		policy, err := p.policy(networks, env.Group)
 		if err != nil {

@@ -25,19 +25,32 @@ func checkCommand() *cobra.Command {
   - whether this file is what was loaded last, and secret files that are newer (then: caddy reload --force),
   - whether a site of this file serves the portal, and whether a client can choose the address that policies see.
 
+With --user it looks at one person instead: what each source finds under the name, which route it takes and
+whom a sign-in would mean, and for each application whether they may open it and by which rule, which
+second factor they would be asked for, and what would be sent, in Amazon Connect the role and the user
+name. --from says where they would come from, for routes and policies that read networks. No password is
+tried.
+
 Works whether Caddy is running or not. Exits with 1 when a finding is an error; with --strict also when one
 is a warning.`,
 		Example: `  caddy gatehouse check --config /etc/caddy/Caddyfile
+  caddy gatehouse check --user ann@example.com --from 203.0.113.7
   caddy gatehouse check --json | jq '.[] | select(.level != "ok")'`,
 		RunE: run(0, check),
 	})
 	cmd.Flags().Bool("strict", false, "let warnings count as errors")
+	cmd.Flags().String("user", "", "look at the person of this `NAME`, as typed at sign-in")
+	cmd.Flags().String("from", "", "with --user: the `ADDRESS` that the person would come from")
 	return cmd
 }
 
 // check prints what it looked at and what it found.
 func check(cmd *cobra.Command, _ []string) (err error) {
 	strict, err := cmd.Flags().GetBool("strict")
+	if err != nil {
+		return err
+	}
+	who, err := personOf(cmd)
 	if err != nil {
 		return err
 	}
@@ -54,6 +67,9 @@ func check(cmd *cobra.Command, _ []string) (err error) {
 		found = append(found, idp.Finding{Level: idp.LevelWarning, Where: "store", What: opened.Error(), Cure: "then check again: keys and what needs them were left out"})
 	} else if opened != nil {
 		found = append(found, idp.Finding{Level: idp.LevelError, Where: "store", What: opened.Error()})
+	}
+	if who.name != "" {
+		return printFindings(cmd, append(found, l.gateway.CheckUser(ctx, who.name, who.from)...), strict)
 	}
 	for _, f := range l.gateway.Check(ctx) {
 		if opened == nil || f.Rule != "S3" { // which is about the key that signs

@@ -15,12 +15,13 @@ func userCommand() *cobra.Command {
 	users := &cobra.Command{
 		Use:   "user",
 		Short: "Helps one person",
-		Long: `Helps one person: with the first enrollment, with a lost phone, or at the end of the job.
+		Long: `Helps one person: with the first enrollment, with a lost phone, or at the end of the job. Helps all of a
+source that was renamed.
 
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 	}
-	hold(users, inviteCommand(), revokeCommand(), resetFactorCommand())
+	hold(users, inviteCommand(), revokeCommand(), resetFactorCommand(), moveSourceCommand())
 	return users
 }
 

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 func init() {
@@ -17,7 +20,7 @@ func init() {
 
 // appOptions are the options of the global block, in the order of the documentation.
 var appOptions = []string{
-	"portal", "store", "seal_key", "audit", "session", "network", "source", "factor", "policy", "application",
+	"portal", "store", "seal_key", "audit", "session", "network", "source", "route", "factor", "policy", "application",
 }
 
 // parseGlobalOption reads
@@ -27,9 +30,10 @@ var appOptions = []string{
 //		store <engine> [<args...>] { … }
 //		seal_key {file.<path>}
 //		audit { keep <duration> }
-//		session { idle <duration>; absolute <duration> }
+//		session { idle <duration>; absolute <duration>; refresh <duration>; grace <duration> }
 //		network <name> <range...>
 //		source <name> <kind> { … }
+//		route <source...> { … }
 //		factor <name> [<kind>] { … }
 //		policy <name> { … }
 //		application <name> <kind> [<args...>] { … }
@@ -123,6 +127,8 @@ func (a *App) unmarshalOption(b *block) error {
 		err = add(d, &a.Networks, "network", parseNetwork, func(n *NetworkConfig) string { return n.Name })
 	case "source":
 		err = add(d, &a.Sources, "source", parseSource, func(s *SourceEntry) string { return s.Name })
+	case "route":
+		err = a.addRoute(d)
 	case "factor":
 		err = add(d, &a.Factors, "factor", parseFactor, func(f *FactorEntry) string { return f.Name })
 	case "policy":
@@ -183,24 +189,44 @@ type SessionConfig struct {
 	Idle caddy.Duration `json:"idle,omitempty"`
 	// Absolute ends a session so long after sign-in. Default: 12 hours.
 	Absolute caddy.Duration `json:"absolute,omitempty"`
+	// Refresh is how old what is known of a person may be: whether the account is there and enabled, its
+	// groups and attributes. An older one is looked up again. Default: 5 minutes.
+	Refresh caddy.Duration `json:"refresh,omitempty"`
+	// Grace is how long after the last look a session goes on while its source cannot answer. Default: 1 hour.
+	Grace caddy.Duration `json:"grace,omitempty"`
+}
+
+func (c *SessionConfig) limits() idp.SessionLimits {
+	return idp.SessionLimits{
+		Idle: time.Duration(c.Idle), Absolute: time.Duration(c.Absolute),
+		Refresh: time.Duration(c.Refresh), Grace: time.Duration(c.Grace),
+	}
 }
 
 func parseSession(d *caddyfile.Dispenser) (*SessionConfig, error) {
 	if d.NextArg() {
-		return nil, d.Errf("session takes a block with: idle, absolute")
+		return nil, d.Errf("session takes a block with: idle, absolute, refresh, grace")
 	}
 	c := new(SessionConfig)
-	b := newBlock(d, "session", "idle", "absolute")
+	b := newBlock(d, "session", "idle", "absolute", "refresh", "grace")
 	for b.next() {
 		switch b.option {
 		case "idle":
 			b.duration(&c.Idle)
 		case "absolute":
 			b.duration(&c.Absolute)
+		case "refresh":
+			b.duration(&c.Refresh)
+		case "grace":
+			b.duration(&c.Grace)
 		}
 	}
 	if b.err == nil && c.Absolute > 0 && c.Idle > c.Absolute {
 		b.fail("session: idle is longer than absolute")
+	}
+	limits := c.limits().WithDefaults()
+	if b.err == nil && limits.Refresh > limits.Grace {
+		b.fail("session: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", limits.Refresh, limits.Grace)
 	}
 	return c, b.err
 }

@@ -21,8 +21,8 @@ const groupTime = time.Minute
 // names, and says which policy or application names one that is not there: nobody could be in it.
 func (a *App) checkGroups(ctx context.Context) []idp.Finding {
 	finders := map[string]idp.GroupFinder{}
-	for _, s := range a.sources {
-		if f, ok := s.(idp.GroupFinder); ok {
+	for i, s := range a.sources {
+		if f, ok := s.(idp.GroupFinder); ok && !a.Sources[i].Off {
 			finders[s.Name()] = f
 		}
 	}

@@ -82,7 +82,7 @@ func (l *LDAPSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	b := newBlock(d, "an ldap source", slices.Concat(directoryOptions, []string{
 		"person_filter", "login_attributes", "group_filter", "group_base_dn", "password_policy",
-	})...).repeatable(directoryRepeats...)
+	})...).repeatable(directoryRepeats...).beside(sourceOptions)
 	for b.next() {
 		switch b.option {
 		case "person_filter":

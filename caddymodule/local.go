@@ -111,7 +111,7 @@ func (l *LocalSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("a local source takes a block with: user")
 	}
-	b := newBlock(d, "a local source", "user").repeatable("user")
+	b := newBlock(d, "a local source", "user").repeatable("user").beside(sourceOptions)
 	for b.next() {
 		if err := l.parseUser(d); err != nil {
 			return err

@@ -90,6 +90,9 @@ func (a *App) crossCheck() *mistake {
 			return m
 		}
 	}
+	if m := a.checkRoutes(n); m != nil {
+		return m
+	}
 	for _, e := range a.Applications {
 		if m := find("policy", e.Policy, n.policies, "application", e.Name); m != nil {
 			return m

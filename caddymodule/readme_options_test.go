@@ -28,6 +28,7 @@ var blocks = []struct{ heading, text string }{
 	{"store sqlite", "store sqlite {\nnonsense\n}"},
 	{"audit", "audit {\nnonsense\n}"},
 	{"session", "session {\nnonsense\n}"},
+	{"route", "route corp {\nnonsense\n}"},
 	{"policy", "policy p {\nnonsense\n}"},
 	{"source local", "source s local {\nnonsense\n}"},
 	{"user", "source s local {\nuser ann {file./run/secrets/ann} {\nnonsense\n}\n}"},
@@ -65,6 +66,13 @@ func TestReadmeOptions(t *testing.T) {
 	}
 }
 
+// TestReadmeSourceOptions is TestReadmeOptions for what every source has, which no parser lists alone.
+func TestReadmeSourceOptions(t *testing.T) {
+	if table := optionTables(readme(t))["source"]; !slices.Equal(table, sourceOptions) {
+		t.Errorf("README.md has the options %v under source, the parser takes %v", table, sourceOptions)
+	}
+}
+
 // taken asks a parser for the options of its block, by writing one that it does not know.
 func taken(t *testing.T, heading, text string) (options []string) {
 	t.Helper()
@@ -79,8 +87,10 @@ func taken(t *testing.T, heading, text string) (options []string) {
 	}
 	list, _, _ = strings.Cut(list, ", at ") // file and line
 	for option := range strings.SplitSeq(list, ", ") {
-		// What every application takes has a table of its own.
-		if option != "" && (!strings.HasPrefix(heading, "application ") || !slices.Contains(entryOptions, option)) {
+		// What every application, and every source, takes has a table of its own.
+		own := strings.HasPrefix(heading, "application ") && slices.Contains(entryOptions, option) ||
+			strings.HasPrefix(heading, "source ") && slices.Contains(sourceOptions, option)
+		if option != "" && !own {
 			options = append(options, option)
 		}
 	}

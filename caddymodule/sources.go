@@ -24,9 +24,19 @@ type SourceEntry struct {
 	Name string `json:"name"`
 	// Source is the source itself.
 	SourceRaw json.RawMessage `json:"source,omitempty" caddy:"namespace=gatehouse.sources inline_key=kind"`
+	// Off keeps everybody of the source out, as if every password of theirs were wrong, and ends their
+	// sessions. The source is not asked. Default: false.
+	Off bool `json:"off,omitempty"`
+	// PermittedDomains are the only domains that people of the source may have, in any case: in the name as
+	// typed (before the \ of DOMAIN\name too), in their mail address and in their userPrincipalName.
+	// Others are answered as a name that nobody has. Default: any domain.
+	PermittedDomains []string `json:"permitted_domains,omitempty"`
 
 	module SourceModule
 }
+
+// sourceOptions are the options that every kind of source has.
+var sourceOptions = []string{"off", "permitted_domains"}
 
 func (s *SourceEntry) load(ctx caddy.Context) error {
 	if len(s.SourceRaw) == 0 {
@@ -46,8 +56,12 @@ func (s *SourceEntry) load(ctx caddy.Context) error {
 // parseSource reads
 //
 //	source <name> <kind> [<args...>] {
-//		…
+//		off
+//		permitted_domains <domain...>
+//		…options of the kind
 //	}
+//
+// It takes its own options out and hands the rest to the kind.
 func parseSource(d *caddyfile.Dispenser) (*SourceEntry, error) {
 	if d.CountRemainingArgs() < 2 {
 		return nil, d.Errf("source takes: source NAME KIND { … }; kinds: %s", kinds(SourceNamespace))
@@ -58,10 +72,29 @@ func parseSource(d *caddyfile.Dispenser) (*SourceEntry, error) {
 		return nil, err
 	}
 	d.NextArg()
-	kind, guest, err := parseGuest(d, "source", SourceNamespace)
+	rest, err := takeOwn(d.NextSegment(), "source "+s.Name, sourceOptions, s.option)
+	if err != nil {
+		return nil, err
+	}
+	g := caddyfile.NewDispenser(rest)
+	g.Next()
+	kind, guest, err := parseGuest(g, "source", SourceNamespace)
 	if err != nil {
 		return nil, err
 	}
 	s.SourceRaw, err = guestJSON(d, guest, "kind", kind)
 	return s, err
+}
+
+func (s *SourceEntry) option(b *block) {
+	switch b.option {
+	case "off":
+		b.leaf(0, 0, "and nothing else")
+		s.Off = true
+	case "permitted_domains":
+		b.list(&s.PermittedDomains, "DOMAIN…")
+		if err := checkDomains(s.PermittedDomains); err != nil {
+			b.fail("permitted_domains in %s: %w", b.where, err)
+		}
+	}
 }

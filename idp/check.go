@@ -41,6 +41,10 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 		}
 	}
 	for _, s := range g.sources {
+		if g.origins[s.Name()].Off {
+			out = append(out, sourceOff(s.Name()))
+			continue // it may be off because it does not answer
+		}
 		add(s)
 	}
 	for _, f := range g.factors {
@@ -49,13 +53,15 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 	for i := range g.applications {
 		add(g.applications[i].Application)
 	}
+	out = append(out, g.checkRoutes()...)
 	out = append(out, g.checkPolicies()...)
 	return append(out, g.checkEntitled()...)
 }
 
-// CheckStore looks at what the store holds: the signing keys, and the audit log against the clock.
+// CheckStore looks at what the store holds: the signing keys, the audit log against the clock, and people
+// of sources that are no more.
 func (g *Gateway) CheckStore(ctx context.Context) []Finding {
-	return append(g.checkKeys(), g.checkClock(ctx))
+	return append(append(g.checkKeys(), g.checkClock(ctx)), g.CheckOrphans(ctx)...)
 }
 
 // checkPolicies reports the policies that guard nothing.

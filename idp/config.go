@@ -15,6 +15,8 @@ type Config struct {
 	Portal       Portal
 	Store        Store
 	Sources      []Source
+	SourceRules  []SourceRule // at most one for a source
+	Routes       Routes       // default: every source is asked, in their order
 	Factors      []Factor
 	Policies     []*Policy // as written; the one named "default" is the global one
 	Applications []AppConfig
@@ -61,6 +63,11 @@ type AppConfig struct {
 type SessionLimits struct {
 	Idle     time.Duration // default 1 h
 	Absolute time.Duration // default 12 h
+
+	// Refresh is how long ago a person may have been looked up, where their source can look again; default 5 min.
+	Refresh time.Duration
+	// Grace is how long after that look a session goes on while the source cannot answer; default 1 h.
+	Grace time.Duration
 }
 
 // Limits of attempts, see design §8. Zero fields take the defaults.

@@ -11,9 +11,10 @@
 //
 //	routes.go    rules for every address: headers, host, methods, forms of other sites; then the handler
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
+//	refresh.go   whether that person still is who they were: looked up again every few minutes
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
 //	login.go     name and password, within the limits of limit.go and buckets.go
-//	find.go      which source a typed name is asked of, and whose it is
+//	find.go      whose a typed name is; routing.go says which sources are asked for it
 //	next.go      the only place that decides what comes after a step
 //	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one
 //	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
@@ -22,8 +23,8 @@
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //
-// What administrators do by command is in administer.go and check.go.
+// What administrators do by command is in administer.go, movesource.go, check.go and checkuser.go.
 //
-// Nothing here starts a goroutine, and a Gateway holds no state: that is in the store and in the
+// Nothing here starts a goroutine, and a Gateway holds no state that matters: that is in the store and in the
 // [Limiter], which the configurations before and after a reload share.
 package idp

@@ -14,6 +14,8 @@ var (
 	ErrNoUser = errors.New("no such user")
 	// ErrAmbiguous says that a name fits more than one account, so that it fits none.
 	ErrAmbiguous = errors.New("the name fits more than one account")
+	// ErrTaken says that what was to be written would run into something else.
+	ErrTaken = errors.New("taken already")
 	// ErrUnanswered says that a password was sent and no answer came: the source may have counted it.
 	ErrUnanswered = errors.New("sent, and not answered")
 	// ErrBadCredentials says that the password, code or signature was wrong.

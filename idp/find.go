@@ -3,41 +3,99 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 )
 
 // found is where a name was looked up.
 type found struct {
 	user    *User          // nil where nobody has the name
-	source  PasswordSource // of the user; for nobody, the first that could answer
+	source  PasswordSource // of the user; for nobody, one that does the work all the same
 	key     string         // counts failures: the user's key, or the name as everybody would write it
 	downErr error          // why a source could not answer
+	refusal *Error         // why there is nobody, where there is more to say of it than that
 }
 
-// find asks every source for the name, in the order of the configuration, so that the work does not tell
-// where somebody is known. The first that knows them is theirs. Where a directory cannot
-// answer, a local account may still sign in, and its session says so.
+// find asks every source for the name, for an administrator: no route and no rule stands in between.
 func (g *Gateway) find(ctx context.Context, name string) (found, error) {
+	return g.askAll(ctx, name, g.everywhere(), func(*origin, *User) error { return nil })
+}
+
+// lookUp finds whom a typed name means at the sources that its route leads to. Where a route, a rule or a
+// doubt stands in between, the name is one that nobody has, with the same work done; only the audit
+// line tells more.
+func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
+	routed, ok := g.route(t)
+	var on []*origin
+	var off []string
+	for _, o := range routed {
+		if o.Off {
+			off = append(off, o.Source)
+		} else if o.passwords != nil {
+			on = append(on, o)
+		}
+	}
+	f, err := g.askAll(ctx, t.Name, on, func(o *origin, u *User) error {
+		if domain := domainOf(t.Name); !o.permits(domain) {
+			return fmt.Errorf("source %s does not take the domain %q", o.Source, domain)
+		}
+		return o.permitsUser(u)
+	})
+	if f.user != nil || err != nil {
+		return f, err
+	}
+	switch {
+	case !ok:
+		f.refuse("no_route", errors.New("no route fits, and there is no default"))
+	case len(off) > 0:
+		f.refuse("source_off", fmt.Errorf("off, and not asked: %s", strings.Join(off, ", ")))
+	}
+	if len(on) == 0 {
+		f.source = g.standIn()
+		// The answer does not matter; its time does.
+		_, _ = f.source.Find(ctx, t.Name)
+	}
+	return f, nil
+}
+
+// askAll asks each source for the name, in order, whatever the others said, so that the work does not tell
+// where somebody is known. The first that knows them, and may, is theirs. Where a directory cannot
+// answer, a local account may still sign in, and its session says so.
+func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, may func(*origin, *User) error) (found, error) {
 	f := found{key: "name:" + strings.ToLower(name)}
-	for _, s := range g.sources {
-		ps, ok := s.(PasswordSource)
-		if !ok {
+	for _, o := range origins {
+		ps := o.passwords
+		if ps == nil {
 			continue
 		}
 		u, err := ps.Find(ctx, name)
+		if errors.Is(err, context.Canceled) {
+			return f, err
+		}
+		if err == nil {
+			if no := may(o, u); no != nil {
+				f.refuse("domain_not_permitted", no)
+				u, err = nil, ErrNoUser
+			}
+		}
 		switch {
 		case err == nil && f.user == nil:
 			f.user, f.source, f.key = u, ps, u.Key()
 		case err == nil:
 		case errors.Is(err, ErrNoUser), errors.Is(err, ErrAmbiguous):
+			if errors.Is(err, ErrAmbiguous) {
+				f.refuse("ambiguous", fmt.Errorf("source %s: %w", o.Source, err))
+			}
 			if f.source == nil {
 				f.source = ps
 			}
-		case errors.Is(err, context.Canceled):
-			return f, err
 		default:
 			f.downErr = err
 		}
+	}
+	if f.user != nil {
+		f.refusal = nil
 	}
 	if _, local := f.source.(UserLister); local && f.user != nil && f.downErr != nil {
 		u := *f.user
@@ -48,4 +106,67 @@ func (g *Gateway) find(ctx context.Context, name string) (found, error) {
 		return f, f.downErr
 	}
 	return f, nil
+}
+
+// refuse keeps the first reason. What the person reads is what a wrong password has them read.
+func (f *found) refuse(reason string, why error) {
+	if f.refusal == nil {
+		f.refusal = &Error{Status: http.StatusUnauthorized, Public: wrongSentence, Reason: reason, Err: why}
+	}
+}
+
+// explain turns the answer to a wrong password into the reason for which no password is right.
+func (f *found) explain(err error) error {
+	if f.refusal != nil && errors.Is(err, ErrBadCredentials) {
+		return f.refusal
+	}
+	return err
+}
+
+// standIn returns the source that does the work for names which go to none: one that is on, if any is.
+func (g *Gateway) standIn() PasswordSource {
+	var s standIn
+	for _, o := range g.everywhere() {
+		if o.passwords != nil && (s.PasswordSource == nil || !o.Off) {
+			s.PasswordSource = o.passwords
+			if !o.Off {
+				break
+			}
+		}
+	}
+	return s
+}
+
+// standIn lets nobody in and costs what its source costs.
+type standIn struct{ PasswordSource }
+
+// Find finds nobody.
+func (s standIn) Find(ctx context.Context, name string) (*User, error) {
+	if s.PasswordSource != nil {
+		_, _ = s.PasswordSource.Find(ctx, name)
+	}
+	return nil, ErrNoUser
+}
+
+// Authenticate takes no password. A source that cannot answer is no news here: the name is not its own.
+func (s standIn) Authenticate(ctx context.Context, _ *User, password string) error {
+	if s.PasswordSource == nil {
+		return ErrBadCredentials
+	}
+	err := s.PasswordSource.Authenticate(ctx, nil, password)
+	if busy, ok := errors.AsType[*Error](err); ok {
+		return busy
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return ErrBadCredentials
+}
+
+// Limit is the limit for a name that nobody has.
+func (s standIn) Limit(ctx context.Context, _ *User) (Lockout, error) {
+	if lr, ok := s.PasswordSource.(LimitReader); ok {
+		return lr.Limit(ctx, nil)
+	}
+	return Lockout{}, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Gateway is the portal with its sign-in: one http.Handler for one configuration. It starts no
-// goroutine and keeps no state of its own, so that a reload may drop it at any time.
+// goroutine and keeps no state of its own but what may be forgotten, so that a reload may drop it at any time.
 type Gateway struct {
 	portal   Portal
 	origin   string // "https://sso.example.com"
@@ -28,6 +28,9 @@ type Gateway struct {
 	limits   SessionLimits
 
 	sources      []Source
+	origins      map[string]*origin // the sources by name
+	routing      Routes
+	looks        looks
 	factors      []Factor
 	policies     policySet
 	applications []application
@@ -62,17 +65,20 @@ func New(c Config) (*Gateway, error) {
 	if c.Store == nil {
 		return nil, errors.New("a gateway needs a store")
 	}
-	if len(c.Sources) == 0 {
-		return nil, errors.New("no source: nobody could sign in")
-	}
 	g := &Gateway{
 		portal: c.Portal, origin: c.Portal.URL.Scheme + "://" + c.Portal.URL.Host,
 		loopback: isLoopback(c.Portal.URL.Hostname()),
-		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.withDefaults(),
-		sources: c.Sources, factors: c.Factors, metadata: c.Metadata, client: c.Client,
+		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
+		factors: c.Factors, metadata: c.Metadata, client: c.Client,
 		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
 	}
+	if g.limits.Refresh > g.limits.Grace {
+		return nil, fmt.Errorf("sessions: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", g.limits.Refresh, g.limits.Grace)
+	}
 	g.defaults(c)
+	if err := g.addSources(c.Sources, c.SourceRules); err != nil {
+		return nil, err
+	}
 	if err := g.readPages(c); err != nil {
 		return nil, err
 	}
@@ -85,6 +91,9 @@ func New(c Config) (*Gateway, error) {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	if err := g.addApplications(c.Applications); err != nil {
+		return nil, err
+	}
+	if err := g.addRoutes(c.Routes); err != nil {
 		return nil, err
 	}
 	if err := g.checkFactorNames(); err != nil {
@@ -237,12 +246,19 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func (l SessionLimits) withDefaults() SessionLimits {
+// WithDefaults returns the limits with the default for each that is not set.
+func (l SessionLimits) WithDefaults() SessionLimits {
 	if l.Idle <= 0 {
 		l.Idle = time.Hour
 	}
 	if l.Absolute <= 0 {
 		l.Absolute = 12 * time.Hour
+	}
+	if l.Refresh <= 0 {
+		l.Refresh = 5 * time.Minute
+	}
+	if l.Grace <= 0 {
+		l.Grace = time.Hour
 	}
 	return l
 }

@@ -44,6 +44,9 @@ func (g *Gateway) getApp(w http.ResponseWriter, r *http.Request) error {
 
 // goTo launches at once where nothing is missing, and sets out towards the application where something is.
 func (g *Gateway) goTo(w http.ResponseWriter, r *http.Request, v *visitor, f *flow) error {
+	if err := g.lookNow(r, v); err != nil {
+		return err
+	}
 	if v.session == nil {
 		return g.setOut(w, r, v, f)
 	}
@@ -73,6 +76,9 @@ func (g *Gateway) launchFlow(w http.ResponseWriter, r *http.Request, a *applicat
 			Text: "This sign-in has been used. Open it again, or go back to the portal.", Action: web.Link{Label: "Open " + a.tile.Label, URL: "/apps/" + a.tile.Name},
 		})
 		return nil
+	}
+	if err := g.lookNow(r, v); err != nil {
+		return err
 	}
 	if v.session == nil || v.flow.User == "" || v.flow.App != a.tile.Name {
 		return g.next(w, r, v)

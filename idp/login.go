@@ -139,7 +139,7 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 	if g.limiter.addresses.empty(client, now) {
 		return nil, errAddressLimited
 	}
-	f, err := g.find(ctx, v.flow.Name)
+	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
 	if err != nil {
 		return nil, err
 	}
@@ -170,9 +170,9 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 		return nil, counted
 	}
 	if err == nil && f.user == nil {
-		return nil, ErrBadCredentials // a source that lets nobody in as somebody
+		err = ErrBadCredentials // a source that lets nobody in as somebody
 	}
-	return f.user, err
+	return f.user, f.explain(err)
 }
 
 // budget returns how many failures the person, or the unknown name, may have.

@@ -220,7 +220,7 @@ func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
 		device: cookie{store: g.cookies, name: deviceCookie, value: valueOf(r, deviceCookie)},
 	}
 	var err error
-	if v.session, err = g.session(r.Context(), &v.cookie); err != nil {
+	if v.session, err = g.session(r, &v.cookie); err != nil {
 		return nil, err
 	}
 	if v.session != nil {
@@ -241,7 +241,8 @@ func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
 }
 
 // session returns the live session of a cookie, or nil.
-func (g *Gateway) session(ctx context.Context, c *cookie) (*Session, error) {
+func (g *Gateway) session(r *http.Request, c *cookie) (*Session, error) {
+	ctx := r.Context()
 	id, ok, err := c.id()
 	if err != nil || !ok {
 		return nil, err
@@ -262,7 +263,7 @@ func (g *Gateway) session(ctx context.Context, c *cookie) (*Session, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	return g.current(r, s, g.limits.Refresh)
 }
 
 // raise puts the visitor into a session with a new id: after the password, and whenever they proved more.

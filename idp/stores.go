@@ -17,6 +17,7 @@ type Store interface {
 	Memos
 	Enrollments
 	Devices
+	People
 	Counters
 	AuditLog
 	Forecast
@@ -33,11 +34,20 @@ type Session struct {
 	SignedIn  time.Time
 	Expires   time.Time // absolute end; the store forgets it then. Zero: no end
 	Seen      time.Time // last use, exact to a minute
+	Refreshed time.Time // when the person was last looked up since they signed in; zero: not yet
 	Proofs    []Passed
 	Browser   Hash // the browser's flows are bound to this
 	NoDevice  bool // "Is this your device?" was answered no
 	Client    netip.Addr
 	UserAgent string
+}
+
+// Looked is when the person was last looked up where they come from.
+func (s *Session) Looked() time.Time {
+	if s.Refreshed.After(s.SignedIn) {
+		return s.Refreshed
+	}
+	return s.SignedIn
 }
 
 // Passed is a proof together with what it was for.
@@ -59,6 +69,10 @@ type Sessions interface {
 	// TouchSession moves Seen forward to the minute of at, for every later Session of this store.
 	// It is written behind; a crash may lose the last minute. Touching an unknown one is no error.
 	TouchSession(ctx context.Context, id Hash, at time.Time) error
+	// UpdateUser writes what a person was found to be at a moment into those of their live sessions whose
+	// person was last looked up before it, sets Refreshed there, and returns how many. BreakGlass stays as
+	// each session has it. It makes no session: one that ends meanwhile stays ended.
+	UpdateUser(ctx context.Context, u User, at time.Time) (int, error)
 	// DeleteSession ends one; ending an unknown one is no error.
 	DeleteSession(ctx context.Context, id Hash) error
 	// UserSessions lists the live sessions of a user, newest first.
@@ -139,6 +153,24 @@ type Devices interface {
 	UserDevices(ctx context.Context, userKey string, now time.Time) ([]*Device, error)
 	// DeleteDevice forgets a device of a person; forgetting an unknown one is no error.
 	DeleteDevice(ctx context.Context, id Hash, userKey string) error
+}
+
+// Kept is how much a store keeps.
+type Kept struct {
+	Enrollments int `json:"enrollments"`
+	Devices     int `json:"devices"`
+	Sessions    int `json:"sessions"`
+}
+
+// People is what is kept about people, whatever it is.
+type People interface {
+	// KeptBySource counts what is kept, by the source in the user keys. Some of it may have expired.
+	KeptBySource(ctx context.Context) (map[string]Kept, error)
+	// MoveSource puts another source into every user key of enrollments, devices and sessions, all or
+	// nothing, and returns how many rows that were. It answers ErrTaken where somebody has enrollments or
+	// devices under the same id at both, which may be two people. Counters, memos and the audit log stay as
+	// they are: the first two pass within a day, the third tells what was.
+	MoveSource(ctx context.Context, from, to string) (Kept, error)
 }
 
 // Counters counts failures in windows of time. They survive a restart.

@@ -211,6 +211,14 @@ func (s *Source) Find(_ context.Context, name string) (*idp.User, error) {
 	}
 }
 
+// Refresh returns the user as the configuration has them now. One whom a reload has taken away is gone.
+func (s *Source) Refresh(_ context.Context, u *idp.User) (*idp.User, error) {
+	if a, ok := s.byID[u.ID]; ok && u.Source == s.name {
+		return a.person(), nil
+	}
+	return nil, idp.ErrNoUser
+}
+
 // person returns a copy that the caller may keep and change.
 func (a *account) person() *idp.User {
 	u := a.user
@@ -250,4 +258,5 @@ func (s *Source) Authenticate(ctx context.Context, u *idp.User, password string)
 var (
 	_ idp.PasswordSource = (*Source)(nil)
 	_ idp.Checker        = (*Source)(nil)
+	_ idp.Refresher      = (*Source)(nil)
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -332,5 +333,23 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	if right.Load() != 16 || wrong.Load() != 16 {
 		t.Errorf("%d right and %d wrong, want 16 and 16", right.Load(), wrong.Load())
+	}
+}
+
+func TestRefreshFindsWhoIsStillThere(t *testing.T) {
+	s := newSource(t, NewHasher(Bounds{}), annAndBen()...)
+	ann, err := s.Find(t.Context(), annAndBen()[0].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale := *ann
+	stale.Groups, stale.Email = nil, "old@example.com"
+	if got, err := s.Refresh(t.Context(), &stale); err != nil || !reflect.DeepEqual(got, ann) {
+		t.Errorf("%+v (%v), want %+v", got, err, ann)
+	}
+	for _, u := range []idp.User{{Source: ann.Source, ID: "gone"}, {Source: "another", ID: ann.ID}} {
+		if _, err := s.Refresh(t.Context(), &u); !errors.Is(err, idp.ErrNoUser) {
+			t.Errorf("%s: %v", u.Key(), err)
+		}
 	}
 }

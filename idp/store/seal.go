@@ -109,6 +109,15 @@ func (s *sealer) open(p place, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// move seals anew what was sealed for one place, for another.
+func (s *sealer) move(from, to place, sealed []byte) ([]byte, error) {
+	plain, err := s.open(from, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(to, plain)
+}
+
 // canary is what the first row of the seal table holds, sealed. It tells a wrong key at once, before
 // anything is sealed with it.
 const canary = "canary"

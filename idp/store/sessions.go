@@ -22,6 +22,7 @@ type sessionSecret struct {
 	Browser   []byte       `json:"browser"`
 	NoDevice  bool         `json:"no_device,omitempty"`
 	Client    netip.Addr   `json:"client,omitzero"`
+	Refreshed time.Time    `json:"refreshed,omitzero"`
 	UserAgent string       `json:"user_agent,omitempty"`
 }
 
@@ -43,14 +44,7 @@ func (s *Store) PutSession(ctx context.Context, sess *idp.Session) error {
 }
 
 func (o *state) putSession(ctx context.Context, c conn, sess *idp.Session) error {
-	plain, err := json.Marshal(sessionSecret{
-		User: sess.User, Form: sess.Form, Proofs: sess.Proofs, Browser: sess.Browser[:],
-		NoDevice: sess.NoDevice, Client: sess.Client, UserAgent: sess.UserAgent,
-	})
-	if err != nil {
-		return err
-	}
-	sealed, err := o.seal.seal(at("sessions", string(sess.ID[:])), plain)
+	sealed, err := o.sealSession(sess)
 	if err != nil {
 		return err
 	}
@@ -59,6 +53,18 @@ func (o *state) putSession(ctx context.Context, c conn, sess *idp.Session) error
 			expires = excluded.expires, seen = excluded.seen, sealed = excluded.sealed`,
 		sess.ID[:], sess.User.Key(), stamp(sess.SignedIn), stamp(sess.Expires), stamp(sess.Seen), sealed)
 	return err
+}
+
+// sealSession returns the sealed part of the session's row.
+func (o *state) sealSession(sess *idp.Session) ([]byte, error) {
+	plain, err := json.Marshal(sessionSecret{
+		User: sess.User, Form: sess.Form, Proofs: sess.Proofs, Browser: sess.Browser[:],
+		NoDevice: sess.NoDevice, Client: sess.Client, Refreshed: sess.Refreshed, UserAgent: sess.UserAgent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o.seal.seal(at("sessions", string(sess.ID[:])), plain)
 }
 
 const sessionColumns = "id, person, signed_in, expires, seen, sealed"
@@ -84,7 +90,7 @@ func (o *state) scanSession(scan func(...any) error) (*idp.Session, error) {
 	}
 	s := &idp.Session{
 		User: x.User, Form: x.Form, SignedIn: moment(signedIn), Expires: moment(expires), Seen: moment(seen),
-		Proofs: x.Proofs, NoDevice: x.NoDevice, Client: x.Client, UserAgent: x.UserAgent,
+		Refreshed: x.Refreshed, Proofs: x.Proofs, NoDevice: x.NoDevice, Client: x.Client, UserAgent: x.UserAgent,
 	}
 	copy(s.ID[:], id)
 	copy(s.Browser[:], x.Browser)

@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) idp.Store) {
 		{"Memos", testMemos},
 		{"Enrollments", testEnrollments},
 		{"Devices", testDevices},
+		{"People", testPeople},
 		{"Counters", testCounters},
 		{"AuditLog", testAudit},
 		{"Keys", testKeys},
@@ -193,6 +194,9 @@ func Calls(ctx context.Context, s idp.Store) map[string]error {
 	_, errs["Session"] = s.Session(ctx, idp.Hash{})
 	_, errs["UserSessions"] = s.UserSessions(ctx, "")
 	_, errs["DeleteUserSessions"] = s.DeleteUserSessions(ctx, "", idp.Hash{})
+	_, errs["UpdateUser"] = s.UpdateUser(ctx, idp.User{}, now)
+	_, errs["KeptBySource"] = s.KeptBySource(ctx)
+	_, errs["MoveSource"] = s.MoveSource(ctx, "a", "b")
 	_, errs["Memo"] = s.Memo(ctx, "", idp.Hash{}, now)
 	_, errs["TakeMemo"] = s.TakeMemo(ctx, "", idp.Hash{}, now)
 	_, errs["UserEnrollments"] = s.UserEnrollments(ctx, "", "")
