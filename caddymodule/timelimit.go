@@ -41,20 +41,21 @@ func limitTime(w http.ResponseWriter, r *http.Request, reading time.Duration) (o
 // readLimit ends the reading of a body, but never after its request: the connection may be at the next.
 type readLimit struct {
 	mu      sync.Mutex
-	control *http.ResponseController
-	over    bool
+	control *http.ResponseController // nil once the request is over
 }
 
 func (l *readLimit) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.over {
+	if l.control != nil {
 		_ = l.control.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
+// end lets go of the request. The runtime keeps a timer that was stopped until its time would have come or
+// there are many of them, and through it the request, its server and the whole configuration.
 func (l *readLimit) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.over = true
+	l.control = nil
 }
