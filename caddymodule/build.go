@@ -89,7 +89,7 @@ func (a *App) buildSources(env *Env, cfg *idp.Config) error {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 		a.sources = append(a.sources, source)
-		cfg.SourceRules = append(cfg.SourceRules, idp.SourceRule{Source: s.Name, Off: s.Off, Domains: s.PermittedDomains})
+		cfg.SourceRules = append(cfg.SourceRules, idp.SourceRule{Source: s.Name, Off: s.Off, Domains: s.PermittedDomains, KeepPasswords: s.KeepPasswords})
 	}
 	cfg.Sources = a.sources
 	return nil

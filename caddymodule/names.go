@@ -121,12 +121,14 @@ func (n names) checkPolicy(p *PolicyConfig) *mistake {
 			return &mistake{[2]string{"policy", p.Name}, g, err.Error()}
 		}
 	}
-	if p.EnrollFirst == nil {
-		return nil
-	}
-	for _, w := range p.EnrollFirst.Networks {
-		if m := find("network", w, n.networks, "policy", p.Name); m != nil {
-			return m
+	for _, e := range []*EnrollFirstConfig{p.EnrollFirst, p.EnrollAfterChange} {
+		if e == nil {
+			continue
+		}
+		for _, w := range e.Networks {
+			if m := find("network", w, n.networks, "policy", p.Name); m != nil {
+				return m
+			}
 		}
 	}
 	return nil

@@ -26,6 +26,9 @@ type PolicyConfig struct {
 	Groups []string `json:"groups,omitempty"`
 	// EnrollFirst guards the first enrollment of somebody who has shown a password only. Default: anywhere.
 	EnrollFirst *EnrollFirstConfig `json:"enroll_first,omitempty"`
+	// EnrollAfterChange guards it further where the person changed an expired or first password, or any, here and had
+	// no factor to show before. Default: the networks of enroll_first where it names some, else with_code.
+	EnrollAfterChange *EnrollFirstConfig `json:"enroll_after_change,omitempty"`
 }
 
 // MFAConfig says how often a second factor is asked.
@@ -69,14 +72,16 @@ func (p *PolicyConfig) policy(networks map[string]idp.Network, group func(string
 			out.Groups.Allow = append(out.Groups.Allow, ref)
 		}
 	}
-	if e := p.EnrollFirst; e != nil {
-		if err := e.check(); err != nil {
-			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
-		}
-		out.EnrollFirst = &idp.EnrollFirstSection{Mode: e.Mode}
-		for _, n := range e.Networks {
-			out.EnrollFirst.Networks = append(out.EnrollFirst.Networks, networks[n])
-		}
+	var err error
+	if out.EnrollFirst, err = p.EnrollFirst.section("enroll_first", networks); err != nil {
+		return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+	}
+	after, err := p.EnrollAfterChange.section("enroll_after_change", networks)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+	}
+	if after != nil {
+		out.EnrollAfterChange = &idp.EnrollAfterChangeSection{EnrollFirstSection: *after}
 	}
 	return out, nil
 }
@@ -101,20 +106,58 @@ func (m *MFAConfig) check() error {
 
 const enrollUsage = "anywhere | from NETWORK… | with_code"
 
-func (e *EnrollFirstConfig) check() error {
+// check judges a gate under the name of its section.
+func (e *EnrollFirstConfig) check(section string) error {
 	switch e.Mode {
 	case idp.EnrollFrom:
 		if len(e.Networks) == 0 {
-			return fmt.Errorf("enroll_first from needs a network; enroll_first takes: %s", enrollUsage)
+			return fmt.Errorf("%s from needs a network; %[1]s takes: %s", section, enrollUsage)
 		}
 		return nil
 	case idp.EnrollAnywhere, idp.EnrollWithCode:
 		if len(e.Networks) > 0 {
-			return fmt.Errorf("enroll_first %s takes nothing else; enroll_first takes: %s", e.Mode, enrollUsage)
+			return fmt.Errorf("%s %s takes nothing else; %[1]s takes: %s", section, e.Mode, enrollUsage)
 		}
 		return nil
 	}
-	return fmt.Errorf("enroll_first %q is unknown; enroll_first takes: %s", e.Mode, enrollUsage)
+	return fmt.Errorf("%s %q is unknown; %[1]s takes: %s", section, e.Mode, enrollUsage)
+}
+
+// section builds what idp wants of a gate, nil where it is not written.
+func (e *EnrollFirstConfig) section(name string, networks map[string]idp.Network) (*idp.EnrollFirstSection, error) {
+	if e == nil {
+		return nil, nil
+	}
+	if err := e.check(name); err != nil {
+		return nil, err
+	}
+	s := &idp.EnrollFirstSection{Mode: e.Mode}
+	for _, n := range e.Networks {
+		s.Networks = append(s.Networks, networks[n])
+	}
+	return s, nil
+}
+
+func parseEnroll(b *block) *EnrollFirstConfig {
+	a := b.leaf(1, -1, enrollUsage)
+	if len(a) == 0 {
+		return nil
+	}
+	e := &EnrollFirstConfig{Mode: idp.EnrollMode(a[0]), Networks: a[1:]}
+	if err := e.check(b.option); err != nil {
+		b.fail("%w", err)
+	}
+	return e
+}
+
+// readsNetworks reports whether the address of a client decides anything.
+func (p *PolicyConfig) readsNetworks() bool {
+	for _, e := range []*EnrollFirstConfig{p.EnrollFirst, p.EnrollAfterChange} {
+		if e != nil && len(e.Networks) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // parsePolicy reads
@@ -124,6 +167,7 @@ func (e *EnrollFirstConfig) check() error {
 //		factors <name...>
 //		groups <group...>
 //		enroll_first anywhere | from <network...> | with_code
+//		enroll_after_change anywhere | from <network...> | with_code
 //	}
 func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
 	args := d.RemainingArgs()
@@ -134,7 +178,7 @@ func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
 	if err := checkName(d, "policy", p.Name); err != nil {
 		return nil, err
 	}
-	b := newBlock(d, "policy "+p.Name, "mfa", "factors", "groups", "enroll_first")
+	b := newBlock(d, "policy "+p.Name, "mfa", "factors", "groups", "enroll_first", "enroll_after_change")
 	for b.next() {
 		switch b.option {
 		case "mfa":
@@ -147,14 +191,9 @@ func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
 		case "groups":
 			b.list(&p.Groups, "GROUP…")
 		case "enroll_first":
-			a := b.leaf(1, -1, enrollUsage)
-			if len(a) == 0 {
-				break
-			}
-			p.EnrollFirst = &EnrollFirstConfig{Mode: idp.EnrollMode(a[0]), Networks: a[1:]}
-			if err := p.EnrollFirst.check(); err != nil {
-				b.fail("%w", err)
-			}
+			p.EnrollFirst = parseEnroll(b)
+		case "enroll_after_change":
+			p.EnrollAfterChange = parseEnroll(b)
 		}
 	}
 	return p, b.err

@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -27,6 +29,9 @@ type PortalConfig struct {
 	HelpURL string `json:"help_url,omitempty"`
 	// Policy is the name of the policy of the portal itself. Default: the policy named default.
 	Policy string `json:"policy,omitempty"`
+	// PasswordNotice is how long before a password of the directory expires the portal says so. Default: 14d. Below zero
+	// it never does.
+	PasswordNotice caddy.Duration `json:"password_notice,omitempty"`
 }
 
 // address parses URL and holds it to what cookies and browsers need.
@@ -52,7 +57,7 @@ func (p *PortalConfig) portal(u *url.URL) (idp.Portal, error) {
 	if err != nil {
 		return idp.Portal{}, err
 	}
-	return idp.Portal{URL: u, Title: p.Title, Logo: logo, Help: p.Help, HelpURL: p.HelpURL, Policy: p.Policy}, nil
+	return idp.Portal{URL: u, Title: p.Title, Logo: logo, Help: p.Help, HelpURL: p.HelpURL, Policy: p.Policy, PasswordNotice: time.Duration(p.PasswordNotice)}, nil
 }
 
 // isLoopback reports whether a host is this machine whatever DNS says (RFC 6761 §6.3).
@@ -71,6 +76,7 @@ func isLoopback(host string) bool {
 //		logo <file>
 //		help <text> [<url>]
 //		policy <name>
+//		password_notice <duration> | off
 //	}
 func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 	args := d.RemainingArgs()
@@ -81,7 +87,7 @@ func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 	if _, err := p.address(); err != nil {
 		return nil, d.WrapErr(err)
 	}
-	b := newBlock(d, "portal", "title", "logo", "help", "policy")
+	b := newBlock(d, "portal", "title", "logo", "help", "policy", "password_notice")
 	for b.next() {
 		switch b.option {
 		case "title":
@@ -90,6 +96,8 @@ func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 			b.text(&p.Logo, "FILE")
 		case "policy":
 			b.text(&p.Policy, "NAME")
+		case "password_notice":
+			p.parseNotice(b)
 		case "help":
 			a := b.leaf(1, 2, "TEXT [URL]")
 			if len(a) > 0 {
@@ -102,4 +110,16 @@ func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 		}
 	}
 	return p, b.err
+}
+
+func (p *PortalConfig) parseNotice(b *block) {
+	a := b.leaf(1, 1, "DURATION | off")
+	if len(a) != 1 {
+		return
+	}
+	if a[0] == "off" {
+		p.PasswordNotice = -1
+		return
+	}
+	p.PasswordNotice, _ = b.parseDuration(a[0])
 }

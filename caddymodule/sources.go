@@ -31,12 +31,15 @@ type SourceEntry struct {
 	// typed (before the \ of DOMAIN\name too), in their mail address and in their userPrincipalName.
 	// Others are answered as a name that nobody has. Default: any domain.
 	PermittedDomains []string `json:"permitted_domains,omitempty"`
+	// KeepPasswords leaves the passwords of the source's people alone: an expired one is refused with the advice to
+	// change it elsewhere, and nobody is offered to change theirs. Default: false.
+	KeepPasswords bool `json:"keep_passwords,omitempty"`
 
 	module SourceModule
 }
 
 // sourceOptions are the options that every kind of source has.
-var sourceOptions = []string{"off", "permitted_domains"}
+var sourceOptions = []string{"off", "permitted_domains", "keep_passwords"}
 
 func (s *SourceEntry) load(ctx caddy.Context) error {
 	if len(s.SourceRaw) == 0 {
@@ -58,6 +61,7 @@ func (s *SourceEntry) load(ctx caddy.Context) error {
 //	source <name> <kind> [<args...>] {
 //		off
 //		permitted_domains <domain...>
+//		keep_passwords
 //		…options of the kind
 //	}
 //
@@ -91,6 +95,9 @@ func (s *SourceEntry) option(b *block) {
 	case "off":
 		b.leaf(0, 0, "and nothing else")
 		s.Off = true
+	case "keep_passwords":
+		b.leaf(0, 0, "and nothing else")
+		s.KeepPasswords = true
 	case "permitted_domains":
 		b.list(&s.PermittedDomains, "DOMAIN…")
 		if err := checkDomains(s.PermittedDomains); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -180,12 +179,6 @@ func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, clien
 		}
 	}
 	return f
-}
-
-// opens reports whether the gate of the first enrollment lets in whoever comes from an address.
-func (e *EnrollFirstSection) opens(client netip.Addr) bool {
-	return e.Mode == EnrollAnywhere ||
-		e.Mode == EnrollFrom && slices.ContainsFunc(e.Networks, func(n Network) bool { return n.Contains(client) })
 }
 
 func factorNames(factors []Factor) string {

@@ -44,6 +44,8 @@ type Portal struct {
 	HelpURL string
 	Accent  string // colour of buttons and links, #rrggbb; default: that of package web
 	Policy  string // policy of the portal itself; default: the global one
+	// PasswordNotice is how long before a password expires the portal says so; default 14 days, below zero never.
+	PasswordNotice time.Duration
 }
 
 // Image is a picture from a file of the configuration.

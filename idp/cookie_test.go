@@ -10,7 +10,7 @@ import (
 )
 
 func TestC08TheCookies(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	device := h.cookie("__Host-gatehouse-device")
 	h.arrive(t)
@@ -33,7 +33,7 @@ func TestC08TheCookies(t *testing.T) {
 }
 
 func TestC09TwoCookiesOfOneNameAreNone(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	r := h.request(http.MethodGet, "/", nil)
 	r.AddCookie(&http.Cookie{Name: "__Host-gatehouse", Value: "evil"})
@@ -54,7 +54,7 @@ func TestC09TwoCookiesOfOneNameAreNone(t *testing.T) {
 
 // C-10, R-14: whatever is in the cookie, the visitor is anonymous and nothing breaks.
 func TestC10R14ForgedCookiesAreAnonymous(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	u, err := url.Parse(site)
 	if err != nil {
@@ -97,7 +97,7 @@ func TestC10R14ForgedCookiesAreAnonymous(t *testing.T) {
 }
 
 func TestC13TheSessionIdChangesWithEachRise(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	planted := &http.Cookie{Name: "__Host-gatehouse", Value: "planted"}
 	r := h.request(http.MethodGet, "/", nil)
 	r.AddCookie(planted)

@@ -16,6 +16,9 @@ type Visit struct {
 	Session []Passed // passed in this session
 	Device  []Passed // passed on this device, where the person called it their own
 	Client  netip.Addr
+
+	// MustChange is why the password has to be changed first; see [Session].
+	MustChange string
 }
 
 // Verdict is the outcome of a decision. The zero value denies.
@@ -68,6 +71,10 @@ func (p Policy) Decide(v Visit) Decision {
 			Policy: p.Groups.From, Rule: p.Groups.String(), Digest: p.digest(), Reason: "group",
 			Public: "Your account is not allowed to open this. If you need it, ask the service desk.",
 		}
+	}
+	if v.MustChange != "" {
+		// Whatever the policy asks for: nothing opens by a password that must not be used.
+		return Decision{Verdict: Ask, Rule: changeRule, Digest: p.digest(), Reason: v.MustChange}
 	}
 	d := Decision{Policy: p.MFA.From, Rule: p.MFA.String(), Digest: p.digest()}
 	switch p.MFA.Mode {

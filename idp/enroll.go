@@ -22,6 +22,9 @@ const (
 // enrollable returns what the person on the way may set up: the factors that policy asks for, none of which
 // they have. Somebody who has one proves it instead; a factor that does not answer may be theirs.
 func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, error) {
+	if v.changes() {
+		return nil, Decision{}, nil // the password comes first
+	}
 	d, _, err := g.decide(r, v)
 	if err != nil || d.Verdict != Ask {
 		return nil, d, err
@@ -80,25 +83,18 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 	if v.flow.Invited {
 		return true, nil
 	}
-	gate := g.policyOf(v.flow.App).EnrollFirst
-	if gate == nil {
+	p, client := g.policyOf(v.flow.App), g.client(r)
+	if p.EnrollFirst == nil || !p.EnrollFirst.opens(client) {
 		return false, nil
 	}
 	if guarded, err := g.guardedByOther(r.Context(), v); err != nil || guarded {
 		return false, err
 	}
-	switch gate.Mode {
-	case EnrollAnywhere:
+	if p.afterChange().opens(client) {
 		return true, nil
-	case EnrollFrom:
-		for _, n := range gate.Networks {
-			if n.Contains(g.client(r)) {
-				return true, nil
-			}
-		}
-	case EnrollWithCode:
 	}
-	return false, nil
+	changed, err := g.changedBare(r.Context(), &v.session.User)
+	return !changed, err
 }
 
 // guardedByOther reports whether the person has, or may have, a factor that this session has not proved. It
@@ -280,6 +276,9 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	} else if sentence != "" {
 		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
 		return nil
+	}
+	if err := g.unmark(r.Context(), &v.session.User); err != nil {
+		return err
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err

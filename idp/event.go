@@ -40,6 +40,7 @@ const (
 	EventLockout  = "lockout"
 	EventLaunch   = "launch"
 	EventDevice   = "device"
+	EventPassword = "password" // a password was changed, or was not
 	EventInvite   = "invite"
 	EventKeys     = "keys"
 	EventConfig   = "config"

@@ -32,6 +32,7 @@ type flow struct {
 	Proofs      []Proof   `json:"proofs,omitempty"`
 	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
 	DeviceAsked bool      `json:"device_asked,omitempty"`
+	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
 	Step        *step     `json:"step,omitempty"`
 }
 

@@ -14,7 +14,7 @@ func FuzzReturnAddress(f *testing.F) {
 	for _, s := range []string{"connect", "//evil.example", "/\\evil.example", "..//evil", "x.connect", "\t//evil", "%2f%2fevil", "https://evil"} {
 		f.Add(s)
 	}
-	v := newVenue(f, nil)
+	v := newVenue(f)
 	f.Fuzz(func(t *testing.T, s string) {
 		q := url.QueryEscape(s)
 		for _, path := range []string{"/login?app=" + q, "/login?f=" + q, "/logout?app=" + q, "/mfa?f=" + q, "/enroll/totp?f=" + q, "/apps/connect?destination=" + q + "&f=" + q, "/apps/" + url.PathEscape(s)} {
@@ -42,7 +42,7 @@ func FuzzReturnAddress(f *testing.F) {
 
 // FuzzCookie puts anything where a cookie may be: the visitor is anonymous and nothing breaks.
 func FuzzCookie(f *testing.F) {
-	v := newVenue(f, nil)
+	v := newVenue(f)
 	v.visit("/")
 	for _, c := range v.cookies(f) {
 		f.Add(c.Name + "=" + c.Value)

@@ -107,6 +107,9 @@ func (g *Gateway) defaults(c Config) {
 	if g.portal.Title == "" {
 		g.portal.Title = g.portal.URL.Hostname()
 	}
+	if g.portal.PasswordNotice == 0 {
+		g.portal.PasswordNotice = 14 * 24 * time.Hour
+	}
 	if g.limiter == nil {
 		g.limiter = NewLimiter(Limits{})
 	}

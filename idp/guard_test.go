@@ -20,7 +20,7 @@ var routes = []string{
 // eachRoute calls f with every route as a stranger, half-way through a sign-in, and signed in.
 func eachRoute(t *testing.T, f func(t *testing.T, h *venue, path string)) {
 	t.Helper()
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	states := []struct {
 		name string
 		go_  func()
@@ -155,7 +155,7 @@ func TestC04OtherMethodsAreRefused(t *testing.T) {
 			}
 		}
 	})
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	h.form("/settings", "_method", "DELETE")
 	if h.visit("/"); !strings.Contains(h.now.body, `data-page="portal"`) {
@@ -179,7 +179,7 @@ func TestC06NoCORS(t *testing.T) {
 }
 
 func TestC18CredentialsAreReadFromTheBodyOnly(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/login?username=alice&password=correct+horse")
 	if h.cookie("__Host-gatehouse") != nil || !strings.Contains(h.now.body, `data-page="login"`) {
 		t.Error("a query signed somebody in")
@@ -191,7 +191,7 @@ func TestC18CredentialsAreReadFromTheBodyOnly(t *testing.T) {
 }
 
 func TestC19CredentialStuffing(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	refused := 0
 	for i := range 60 {
 		h.use(fmt.Sprint("bot", i))
@@ -213,7 +213,7 @@ func TestC19CredentialStuffing(t *testing.T) {
 }
 
 func TestC24AFormOfAnotherSiteSignsNobodyIn(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	f := flowID.FindStringSubmatch(h.now.body)[1]

@@ -14,7 +14,7 @@ func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := web.Help{
 		Frame: g.frame(v), Address: g.origin + "/",
-		Password: "If your password has expired or you have forgotten it, ask for help at the contact below.",
+		Password: g.passwordHelp(),
 		NewPhone: "Keep the old phone until the new one is set up. If it is gone, ask for help at the contact below: they can give you a code.",
 	}
 	for _, f := range g.factors {
@@ -25,4 +25,24 @@ func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
+}
+
+// passwordHelp says what becomes of a password that has expired. Nobody may be signed in, so that it has to
+// hold for the people of every source.
+func (g *Gateway) passwordHelp() string {
+	changed, kept := false, false
+	for _, o := range g.everywhere() {
+		if _, ok := o.passwords.(PasswordChanger); ok && !o.KeepPasswords {
+			changed = true
+		} else if o.passwords != nil {
+			kept = true
+		}
+	}
+	switch {
+	case !changed:
+		return "If your password has expired or you have forgotten it, ask for help at the contact below."
+	case kept:
+		return "If your password has expired, sign in with it as usual: most people can choose a new one there. If you cannot, or have forgotten it, ask for help at the contact below."
+	}
+	return "If your password has expired, sign in with it as usual: you choose a new one there. If you have forgotten it, ask for help at the contact below."
 }

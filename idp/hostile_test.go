@@ -18,7 +18,7 @@ import (
 
 // C-25, R-35: whatever address is asked for, no answer leads off our origin.
 func TestC25R35ReturnAddresses(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	payloads := []string{
 		"//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example", "/%09/evil.example", "@evil.example", "\tjavascript:alert(1)", "javascript:alert(1)",
 		"data:text/html,x", "%2f%2fevil.example", "%252f%252fevil.example", "/..//evil.example", "///evil.example", "////evil.example", "\\\\evil.example", "/%5cevil.example",
@@ -52,7 +52,7 @@ func TestC25R35ReturnAddresses(t *testing.T) {
 
 // C-66: what strangers send is one line, escaped, in the audit log.
 func TestC66LogInjection(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	evil := "alice\r\nlogin success \x1b[31m\"},{"
@@ -75,7 +75,7 @@ func TestC66LogInjection(t *testing.T) {
 }
 
 func TestR15NothingIsReflected(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	h.form("/login", "username", "alice", "user.2147483647", "x", "a[999999999]", "y")
@@ -99,7 +99,7 @@ func TestR31R34Canary(t *testing.T) {
 			t.Errorf("%d: the canary sings from the path", h.now.answer.StatusCode)
 		}
 	})
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	h.form("/login", "username", canary)
@@ -111,7 +111,7 @@ func TestR31R34Canary(t *testing.T) {
 
 // R-33: an address that a client claims is not believed.
 func TestR33ForwardedAddressesAreNotBelieved(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	for i := range 40 {
 		h.use(fmt.Sprint("bot", i))
 		h.visit("/")
@@ -140,7 +140,7 @@ func TestR33ForwardedAddressesAreNotBelieved(t *testing.T) {
 
 // R-36: absolute addresses come from the configuration, whatever the client says of itself.
 func TestR36HostsAreNotBelieved(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/help", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http", "Forwarded", "host=evil.example")
 	if strings.Contains(h.now.body, "evil.example") || !strings.Contains(h.now.body, "https://sso.example.com/") {
 		t.Error("the page names another host")
@@ -165,7 +165,7 @@ func TestR36HostsAreNotBelieved(t *testing.T) {
 }
 
 func TestLargeAndForeignBodiesAreRefused(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	if a := h.form("/login", "username", strings.Repeat("a", 65<<10)); a.StatusCode != http.StatusRequestEntityTooLarge {
@@ -207,7 +207,7 @@ func TestPanicsArePages(t *testing.T) {
 
 // A flow belongs to the browser that began it.
 func TestAFlowIsUselessInAnotherBrowser(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/apps/connect")
 	to := h.now.answer.Header.Get("Location")
 	h.use("thief")

@@ -92,24 +92,28 @@ func (g *Gateway) postLogin(w http.ResponseWriter, r *http.Request) error {
 	if !r.PostForm.Has("password") {
 		return redirect(w, v.withFlow("/login"))
 	}
-	// An empty password turns a simple bind into an unauthenticated one, which succeeds
-	// (RFC 4513 §5.1.2). It is refused before any source hears of it.
-	if strings.Trim(password, " \t\x00") == "" || len(password) > mostPassword {
+	if emptyPassword(password) || len(password) > mostPassword {
 		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your password.")
 		return nil
 	}
 	u, err := g.checkPassword(r, v, password)
-	if err != nil {
+	due := g.changeDue(u, err)
+	if err != nil && due == "" {
 		return g.loginFailed(w, r, v, err)
 	}
-	return g.signedIn(w, r, v, u)
+	return g.signedIn(w, r, v, u, due)
 }
 
-// signedIn starts the session of a person whose password was right.
-func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User) error {
+// emptyPassword reports whether a password is refused before any source hears of it: an empty one turns a simple
+// bind into an unauthenticated one, which succeeds (RFC 4513 §5.1.2).
+func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
+
+// signedIn starts the session of a person whose password was right. due is why it must be changed before anything
+// else, or empty.
+func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User, due string) error {
 	now := g.now()
 	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
-	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}}
+	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
 		s.NoDevice = v.session.NoDevice
 	}
@@ -117,6 +121,7 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 	// Before there is a session and a cookie for it: the page of an error would carry that cookie too.
 	e := g.event(r, v, EventLogin, Success)
 	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, PasswordFactor
+	e.Reason = due
 	if err := g.record(r, e); err != nil {
 		return err
 	}
@@ -172,7 +177,7 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 func stateSentence(state string) string {
 	switch state {
 	case "password_expired", "must_change":
-		return "Your password must be changed first. Change it on a computer of your company, or ask the service desk."
+		return "Your password must be changed first, which cannot be done here. Change it on a computer of your company, or ask the service desk."
 	case "locked":
 		return "Your account is locked. Wait a while, or ask the service desk."
 	case "hours":

@@ -92,10 +92,14 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 // askedFactor returns the factor of the address where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
 	d, _, err := g.decide(r, v)
+	counts := g.policyOf(v.flow.App).Factors
+	if v.changes() {
+		d, counts = v.askedForChange(), nil
+	}
 	if err != nil || d.Verdict != Ask {
 		return nil, d, readiness{}, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	ready, err := g.readyFactors(r.Context(), v, g.allowed(counts))
 	if err != nil {
 		return nil, d, ready, err
 	}
@@ -122,6 +126,9 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 
 // why says in words which rule asks.
 func why(d Decision) string {
+	if d.Rule == changeRule {
+		return "Asked before a password is changed."
+	}
 	if d.Keep > 0 {
 		return "Asked every " + long(d.Keep) + " on your own device."
 	}

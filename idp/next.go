@@ -17,6 +17,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if v.session == nil {
 		return redirect(w, v.withFlow("/login"))
 	}
+	if v.changes() {
+		return g.nextChange(w, r, v)
+	}
 	d, own, err := g.decide(r, v)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (g *Gateway) decideLaunch(r *http.Request, v *visitor) (Decision, error) {
 
 // visit gathers what a policy may look at.
 func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) Visit {
-	visit := Visit{Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, Client: g.client(r)}
+	visit := Visit{Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, Client: g.client(r), MustChange: v.session.MustChange}
 	if v.flow != nil && v.flow.App == app {
 		visit.Flow = v.flow.Proofs
 	}
@@ -103,7 +106,7 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
 	if len(ready.unreachable) > 0 {
-		return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
+		return ready.unanswered()
 	}
 	return redirect(w, v.withFlow("/enroll"))
 }
@@ -112,6 +115,11 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 type readiness struct {
 	enrolled, unreachable, open []Factor
 	err                         error
+}
+
+// unanswered is the refusal where a factor that may be the person's cannot be asked.
+func (r *readiness) unanswered() error {
+	return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: r.err}
 }
 
 // readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:

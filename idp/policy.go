@@ -3,6 +3,7 @@ package idp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ type Policy struct {
 	Factors     *FactorsSection     `json:"factors,omitempty"`
 	Groups      *GroupsSection      `json:"groups,omitempty"`
 	EnrollFirst *EnrollFirstSection `json:"enroll_first,omitempty"`
+	// EnrollAfterChange guards it further where the password was changed here before. Nil is the networks of
+	// EnrollFirst where it names some, else a code.
+	EnrollAfterChange *EnrollAfterChangeSection `json:"enroll_after_change,omitempty"`
 
 	sum string // see digest
 }
@@ -57,6 +61,11 @@ type EnrollFirstSection struct {
 	Networks []Network  `json:"networks,omitempty"` // with EnrollFrom
 	From     string     `json:"-"`
 }
+
+// EnrollAfterChangeSection guards the first enrollment of somebody who changed their password here with nothing but
+// the old one: whoever learnt a password that was given out or left to expire must not make the account
+// theirs with it (security.md C-39). It holds beside enroll_first.
+type EnrollAfterChangeSection struct{ EnrollFirstSection }
 
 // EnrollMode is the first word of the enroll_first section.
 type EnrollMode string
@@ -113,6 +122,9 @@ func (p Policy) Over(under Policy) Policy {
 	if p.EnrollFirst == nil {
 		p.EnrollFirst = under.EnrollFirst
 	}
+	if p.EnrollAfterChange == nil {
+		p.EnrollAfterChange = under.EnrollAfterChange
+	}
 	return p
 }
 
@@ -137,6 +149,11 @@ func (p Policy) signed() Policy {
 		e := *p.EnrollFirst
 		e.From = p.Name
 		p.EnrollFirst = &e
+	}
+	if p.EnrollAfterChange != nil {
+		e := *p.EnrollAfterChange
+		e.From = p.Name
+		p.EnrollAfterChange = &e
 	}
 	return p
 }
@@ -166,13 +183,30 @@ func (s *GroupsSection) String() string {
 }
 
 // String returns the section as the Caddyfile has it.
-func (e *EnrollFirstSection) String() string {
-	var s strings.Builder
-	s.WriteString("enroll_first " + string(e.Mode))
-	for _, n := range e.Networks {
-		s.WriteString(" " + n.Name)
+func (e *EnrollFirstSection) String() string { return "enroll_first " + e.words() }
+
+// String returns the section as the Caddyfile has it.
+func (e *EnrollAfterChangeSection) String() string { return "enroll_after_change " + e.words() }
+
+func (e *EnrollFirstSection) words() string {
+	return strings.Join(append([]string{string(e.Mode)}, networkNames(e.Networks)...), " ")
+}
+
+// opens reports whether the gate lets in whoever comes from an address.
+func (e *EnrollFirstSection) opens(client netip.Addr) bool {
+	return e.Mode == EnrollAnywhere ||
+		e.Mode == EnrollFrom && slices.ContainsFunc(e.Networks, func(n Network) bool { return n.Contains(client) })
+}
+
+// afterChange returns the section of that name, or what stands for it.
+func (p Policy) afterChange() *EnrollAfterChangeSection {
+	switch first := p.EnrollFirst; {
+	case p.EnrollAfterChange != nil:
+		return p.EnrollAfterChange
+	case first != nil && first.Mode == EnrollFrom:
+		return &EnrollAfterChangeSection{*first}
 	}
-	return s.String()
+	return &EnrollAfterChangeSection{EnrollFirstSection{Mode: EnrollWithCode, From: BuiltIn().Name}}
 }
 
 // Text returns the whole policy, one section a line with the policy that wrote it. Its digest is in
@@ -192,11 +226,27 @@ func (p Policy) Text() string {
 	}
 	if p.EnrollFirst != nil {
 		line(p.EnrollFirst.String(), p.EnrollFirst.From)
-		for _, n := range p.EnrollFirst.Networks {
-			fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
-		}
+	}
+	after := p.afterChange()
+	line(after.String(), after.From)
+	for _, n := range p.networks() {
+		fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
 	}
 	return b.String()
+}
+
+// networks returns those that the sections name, each once.
+func (p Policy) networks() []Network {
+	var named []Network
+	if p.EnrollFirst != nil {
+		named = append(named, p.EnrollFirst.Networks...)
+	}
+	for _, n := range p.afterChange().Networks {
+		if !slices.ContainsFunc(named, func(have Network) bool { return have.Name == n.Name }) {
+			named = append(named, n)
+		}
+	}
+	return named
 }
 
 // days prints a duration in the largest unit that fits: 7d, 12h, 90m.

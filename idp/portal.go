@@ -29,6 +29,9 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 		return g.setOut(w, r, v, &flow{})
 	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
+	if n, ok := g.expiryNotice(&v.session.User); ok {
+		p.Notices = append(p.Notices, n)
+	}
 	for i := range g.applications {
 		if t, ok := g.tile(r, v, own, &g.applications[i]); ok {
 			p.Tiles = append(p.Tiles, t)
@@ -36,6 +39,15 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
+}
+
+// expiryNotice tells of a password that expires soon.
+func (g *Gateway) expiryNotice(u *User) (web.Notice, bool) {
+	n := web.Notice{Text: expiryInWords(u.PasswordExpires, g.now(), g.portal.PasswordNotice)}
+	if _, c := g.changer(u); c != nil {
+		n.Link = web.Link{Label: "Change it now", URL: "/password"}
+	}
+	return n, n.Text != ""
 }
 
 // tile returns the tile of an application that the person may open, with what it will ask for.

@@ -292,7 +292,7 @@ func TestALookBringsNoSessionBack(t *testing.T) {
 
 // A local user whom a reload has taken away is signed out.
 func TestLocalPeopleAreLookedAtToo(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	h.clock.move(6 * time.Minute)
 	h.wantPortal(t, true)

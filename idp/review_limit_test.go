@@ -17,7 +17,7 @@ import (
 // C-30: a day's wrong codes stay counted when the person signs in in between. Otherwise somebody who has the
 // password guesses on for ever, as long as the person comes to work.
 func TestC30TheOwnerDoesNotClearTheDay(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	own, secret := h.now, h.now.secret
 	guesses := 0
@@ -43,7 +43,7 @@ func TestC30TheOwnerDoesNotClearTheDay(t *testing.T) {
 
 // The other way round: right codes are never counted, however many.
 func TestC30RightCodesAreNotCounted(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	for i := range 30 {
 		h.clock.move(31 * time.Second)
@@ -97,7 +97,7 @@ func TestC21OwnDeviceStaysBelowTheThreshold(t *testing.T) {
 
 // C-66: what somebody types as their name cannot steer the terminal of who reads the audit log.
 func TestC66NamesCannotSteerTerminals(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.visit("/")
 	h.arrive(t)
 	evil := "a\u009b2J\u202eb\u2028c\u0085" + strings.Repeat("é", 120)

@@ -49,7 +49,7 @@ func (h *venue) devices(t *testing.T, user string) int {
 // Whoever has only the password must not have a browser remembered as the person's own: at a shared machine they
 // would keep a copy of its cookie and wait until the person passes the second factor there.
 func TestAPasswordAloneMakesNoOwnDevice(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	secret := h.now.secret
 	h.use("kiosk")
@@ -83,7 +83,7 @@ func TestAPasswordAloneMakesNoOwnDevice(t *testing.T) {
 
 // What was passed on the way to an application belongs to the sign-in in which it was passed.
 func TestAFlowEndsWithItsSession(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	h.visit("/apps/salesforce")
 	h.arrive(t)
@@ -117,7 +117,7 @@ func TestAProofDoesNotOutliveTheWay(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newVenue(t, nil)
+			h := newVenue(t)
 			h.signIn(t, "alice")
 			h.visit("/apps/salesforce")
 			h.arrive(t)
@@ -139,7 +139,7 @@ func TestAProofDoesNotOutliveTheWay(t *testing.T) {
 
 // An invitation opens the account it was made for, not the one that signs in next on the same way.
 func TestAnInvitationIsNotHandedOver(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	code, _, _, err := h.gateway.Invite(t.Context(), "bob")
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func (f *failingLog) Append(ctx context.Context, e idp.Event) error {
 
 // C-67: nothing happens without its audit line.
 func TestC67NothingHappensWithoutItsLine(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	s := &failingLog{Store: h.store}
 	h = venueOf(t, s, h.clock)
 	live := func() int {
@@ -208,7 +208,7 @@ func TestC67NothingHappensWithoutItsLine(t *testing.T) {
 // through an application that takes another.
 func TestOneFactorGuardsTheEnrollmentOfAnother(t *testing.T) {
 	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	s := newVenue(t, nil).store
+	s := newVenue(t).store
 	cfg := baseConfig(t, s, c.Now)
 	token, err := totp.New(totp.Config{Name: "token", Issuer: "Example Apps", Store: s, Now: c.Now})
 	if err != nil {
@@ -218,7 +218,7 @@ func TestOneFactorGuardsTheEnrollmentOfAnother(t *testing.T) {
 	cfg.Policies = append(cfg.Policies, &idp.Policy{Name: "tokens", Factors: &idp.FactorsSection{Names: []string{"token"}}})
 	cfg.Policies[1].Factors = &idp.FactorsSection{Names: []string{"totp"}}
 	cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: &sender{name: "strict"}, Policy: "tokens"})
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.store, h.clock = s, c
 	if h.gateway, err = idp.New(cfg); err != nil {
 		t.Fatal(err)
@@ -261,7 +261,7 @@ func (f revokedMeanwhile) Verify(ctx context.Context, u *idp.User, memo []byte, 
 
 // C-15: a session that is ended while its factor is judged does not live on under the id that it would have got.
 func TestC15ARevokedSessionIsNotRaised(t *testing.T) {
-	h := newVenue(t, nil)
+	h := newVenue(t)
 	h.signIn(t, "alice")
 	cfg := baseConfig(t, h.store, h.clock.Now)
 	cfg.Factors[0] = revokedMeanwhile{cfg.Factors[0], h.store}

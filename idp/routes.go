@@ -36,6 +36,8 @@ func (g *Gateway) routes() {
 		"POST /apps/{name}":     g.postApp,
 		"GET /settings":         g.getSettings,
 		"POST /settings":        g.postSettings,
+		"GET /password":         g.getPassword,
+		"POST /password":        g.postPassword,
 		"GET /help":             g.getHelp,
 		"GET /saml/metadata":    g.getMetadata,
 		"GET /saml/sso":         g.getSSO,

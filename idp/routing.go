@@ -76,6 +76,8 @@ func networkNames(networks []Network) []string {
 type SourceRule struct {
 	Source string
 	Off    bool // nobody signs in from it, and sessions of its people end
+	// KeepPasswords leaves the passwords of its people as they are: they are changed elsewhere.
+	KeepPasswords bool
 	// Domains are the only ones that its people may have: in the name as typed, in their mail address and
 	// in the name that the source knows them by. Default: any.
 	Domains []string

@@ -39,20 +39,31 @@ import (
 //	invite NAME, reset NAME   what the service desk does: a code (then :invitation), a lost phone
 //	save NAME, load NAME      keeps the cookies of this browser, takes them back
 func TestFlow(t *testing.T) {
+	runScripts(t, "testdata/flow", newVenue, nil)
+}
+
+// runScripts runs each script of a directory at a venue of its own, with further commands.
+func runScripts(t *testing.T, dir string, open func(testing.TB) *venue, further map[string]func(*venue, *testscript.TestScript, []string)) {
+	commands := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, f := range map[string]func(*venue, *testscript.TestScript, []string){
+		"browser": (*venue).browser, "client": (*venue).from,
+		"get": (*venue).get, "post": (*venue).post, "follow": (*venue).follow,
+		"code": (*venue).wantStatus, "location": (*venue).wantLocation, "page": (*venue).wantPage,
+		"see": (*venue).see, "nosee": (*venue).nosee, "header": (*venue).wantHeader,
+		"clock": (*venue).moveClock, "audit": (*venue).wantAudit,
+		"signin": (*venue).signin, "enroll": (*venue).enroll, "invite": (*venue).invite, "reset": (*venue).reset,
+		"save": (*venue).save, "load": (*venue).load,
+	} {
+		commands[name] = scripted(f)
+	}
+	for name, f := range further {
+		commands[name] = scripted(f)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/flow",
+		Dir: dir, Cmds: commands,
 		Setup: func(e *testscript.Env) error {
-			e.Values["venue"] = newVenue(t, e)
+			e.Values["venue"] = open(t)
 			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"browser": scripted((*venue).browser), "client": scripted((*venue).from),
-			"get": scripted((*venue).get), "post": scripted((*venue).post), "follow": scripted((*venue).follow),
-			"code": scripted((*venue).wantStatus), "location": scripted((*venue).wantLocation), "page": scripted((*venue).wantPage),
-			"see": scripted((*venue).see), "nosee": scripted((*venue).nosee), "header": scripted((*venue).wantHeader),
-			"clock": scripted((*venue).moveClock), "audit": scripted((*venue).wantAudit),
-			"signin": scripted((*venue).signin), "enroll": scripted((*venue).enroll), "invite": scripted((*venue).invite), "reset": scripted((*venue).reset),
-			"save": scripted((*venue).save), "load": scripted((*venue).load),
 		},
 	})
 }

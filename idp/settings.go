@@ -15,7 +15,11 @@ func (g *Gateway) getSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	return g.showSettings(w, r, v, "")
+	notice := ""
+	if r.URL.Query().Get("done") == "password" {
+		notice = "Your password is changed. Use the new one from now on, on your computer too. Everywhere else you were signed out here."
+	}
+	return g.showSettings(w, r, v, notice)
 }
 
 // settled returns a visitor for whom the portal's policy is content, or sends them on their way.
@@ -41,6 +45,12 @@ func (g *Gateway) settled(w http.ResponseWriter, r *http.Request) (*visitor, err
 func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visitor, notice string) error {
 	ctx, user, now := r.Context(), v.session.User.Key(), g.now()
 	p := web.Settings{Frame: g.frame(v), F: v.session.Form, Notice: notice}
+	if _, c := g.changer(&v.session.User); c != nil {
+		p.Password = web.Link{Label: "Change your password", URL: "/password"}
+		if at := v.session.User.PasswordExpires; at.After(now) {
+			p.PasswordExpires = onDay(at, now)
+		}
+	}
 	enrolled, err := g.store.UserEnrollments(ctx, user, "")
 	if err != nil {
 		return err

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	otp "github.com/pquerna/otp/totp"
-	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/argon2"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -117,7 +116,7 @@ func baseConfig(t testing.TB, s idp.Store, now func() time.Time) idp.Config {
 
 var otherClient = netip.MustParseAddr("192.0.2.77")
 
-func newVenue(t testing.TB, _ *testscript.Env) *venue {
+func newVenue(t testing.TB) *venue {
 	t.Helper()
 	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
 	return venueOf(t, storetest.NewMemory(c.Now), c)

@@ -38,8 +38,11 @@ type Session struct {
 	Proofs    []Passed
 	Browser   Hash // the browser's flows are bound to this
 	NoDevice  bool // "Is this your device?" was answered no
-	Client    netip.Addr
-	UserAgent string
+	// MustChange is why the password has to be changed before anything is opened: "password_expired" or
+	// "must_change", or empty.
+	MustChange string
+	Client     netip.Addr
+	UserAgent  string
 }
 
 // Looked is when the person was last looked up where they come from.
@@ -83,7 +86,7 @@ type Sessions interface {
 
 // Memo is something kept for one later request: a sign-in in progress, an invitation.
 type Memo struct {
-	Kind    string // "flow", "invite"
+	Kind    string // "flow", "invite", "changed"
 	ID      Hash   // SHA-256 of the id that travels
 	Browser Hash   // which browser may use it; zero for any
 	Owner   string // user key, where there is one

@@ -147,20 +147,11 @@ type Source struct {
 // New checks the configuration and returns a source. It reaches for nobody.
 func New(c Config) (*Source, error) {
 	k, err := kindOf(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case c.Name == "":
-		return nil, errors.New("the source has no name")
-	case len(c.Servers) == 0 && c.Domain == "":
-		return nil, errors.New("no server is given, and no domain to find one in")
-	case c.Domain == "" && (c.Site != "" || c.StartTLS):
-		return nil, errors.New("site and StartTLS are about servers that a domain is asked for, and no domain is given")
-	case len(c.BaseDNs) == 0 && c.Domain == "":
-		return nil, errors.New("no base DN is given")
-	case c.BindUser == "" || c.BindPassword.Empty():
-		// Without a password the bind would be an unauthenticated one (RFC 4513 §5.1.2).
-		return nil, errors.New("the service account needs a name and a password")
+	}
+	if err := c.complete(); err != nil {
+		return nil, err
 	}
 	s := &Source{
 		name: c.Name, kind: k, bases: c.BaseDNs, bindUser: c.BindUser, bindPassword: c.BindPassword,
@@ -194,6 +185,24 @@ func New(c Config) (*Source, error) {
 	s.binds = newPool(s, c.Binds, false, (*server).dial)
 	s.changes = newPool(s, mostChanges, false, (*server).dialService)
 	return s, nil
+}
+
+// complete reports what is missing.
+func (c *Config) complete() error {
+	switch {
+	case c.Name == "":
+		return errors.New("the source has no name")
+	case len(c.Servers) == 0 && c.Domain == "":
+		return errors.New("no server is given, and no domain to find one in")
+	case c.Domain == "" && (c.Site != "" || c.StartTLS):
+		return errors.New("site and StartTLS are about servers that a domain is asked for, and no domain is given")
+	case len(c.BaseDNs) == 0 && c.Domain == "":
+		return errors.New("no base DN is given")
+	case c.BindUser == "" || c.BindPassword.Empty():
+		// Without a password the bind would be an unauthenticated one (RFC 4513 §5.1.2).
+		return errors.New("the service account needs a name and a password")
+	}
+	return nil
 }
 
 // settle notes where policies and groups are.

@@ -24,6 +24,8 @@ type sessionSecret struct {
 	Client    netip.Addr   `json:"client,omitzero"`
 	Refreshed time.Time    `json:"refreshed,omitzero"`
 	UserAgent string       `json:"user_agent,omitempty"`
+	// MustChange is the session's.
+	MustChange string `json:"must_change,omitempty"`
 }
 
 // PutSession inserts or replaces by ID.
@@ -60,6 +62,7 @@ func (o *state) sealSession(sess *idp.Session) ([]byte, error) {
 	plain, err := json.Marshal(sessionSecret{
 		User: sess.User, Form: sess.Form, Proofs: sess.Proofs, Browser: sess.Browser[:],
 		NoDevice: sess.NoDevice, Client: sess.Client, Refreshed: sess.Refreshed, UserAgent: sess.UserAgent,
+		MustChange: sess.MustChange,
 	})
 	if err != nil {
 		return nil, err
@@ -91,6 +94,7 @@ func (o *state) scanSession(scan func(...any) error) (*idp.Session, error) {
 	s := &idp.Session{
 		User: x.User, Form: x.Form, SignedIn: moment(signedIn), Expires: moment(expires), Seen: moment(seen),
 		Refreshed: x.Refreshed, Proofs: x.Proofs, NoDevice: x.NoDevice, Client: x.Client, UserAgent: x.UserAgent,
+		MustChange: x.MustChange,
 	}
 	copy(s.ID[:], id)
 	copy(s.Browser[:], x.Browser)

@@ -31,6 +31,20 @@ type Password struct {
 	Error    string
 }
 
+// NewPassword asks for the password that somebody has and, twice, for another one. It posts f, old, new and
+// again to /password. The name is there for password managers.
+type NewPassword struct {
+	Frame
+	F        string
+	App      string
+	Username string
+	Due      bool     // it has to be changed before anything else; else the person chose to
+	Why      string   // with Due: "Your password has expired."
+	Rules    []string // what is asked of the new one, a sentence each
+	Error    string
+	Field    string // the field that Error is about: "old", "new" or "again", or empty
+}
+
 // MFA asks for one factor. It posts f and, where Digits is not 0, code.
 type MFA struct {
 	Frame
@@ -93,8 +107,14 @@ type Portal struct {
 	Frame
 	F          string // the session's form token
 	Tiles      []Tile
-	Notices    []string
+	Notices    []Notice
 	BreakGlass bool
+}
+
+// Notice is a sentence above the tiles, and what to do about it where there is something to do.
+type Notice struct {
+	Text string
+	Link Link
 }
 
 // Tile is one application.
@@ -149,6 +169,9 @@ type Settings struct {
 	Sessions []Item
 	Add      []Link // factors that can be set up
 	Notice   string
+
+	Password        Link   // where the password is changed, if it can be here
+	PasswordExpires string // "2 January 2027", if it does
 }
 
 // Item is one row with a button that removes it.
@@ -192,6 +215,7 @@ type SignedOut struct {
 
 func (Login) file() string        { return "login.html" }
 func (Password) file() string     { return "password.html" }
+func (NewPassword) file() string  { return "newpassword.html" }
 func (MFA) file() string          { return "mfa.html" }
 func (ChooseFactor) file() string { return "choosefactor.html" }
 func (Enroll) file() string       { return "enroll.html" }

@@ -134,12 +134,22 @@ func samples(p *Pages) map[string]Page {
 	mfaWrong.Error = "That code is not right, or was used already. Wait for the next one."
 	mfaPopup := mfa
 	mfaPopup.Frame, mfaPopup.Others = popup, nil
+	rules := []string{
+		"At least 12 characters.", "Characters of three of these kinds: capital letters, small letters, digits, and signs such as ! or -; and no part of your name.",
+		"None of your last 24 passwords.",
+	}
 	return map[string]Page{
-		"login":            Login{Frame: f, F: "flow"},
-		"login-app-error":  Login{Frame: logo, F: "flow", App: app, Username: "alice", Error: "Type your user name."},
-		"login-popup":      Login{Frame: Frame{Title: "Example Apps", Help: f.Help, Compact: true}, F: "flow", App: app},
-		"password":         Password{Frame: typed, F: "flow", App: app, Username: "alice@corp.example.com"},
-		"password-error":   Password{Frame: typed, F: "flow", Username: "alice@corp.example.com", Error: "The user name or the password is not right."},
+		"login":           Login{Frame: f, F: "flow"},
+		"login-app-error": Login{Frame: logo, F: "flow", App: app, Username: "alice", Error: "Type your user name."},
+		"login-popup":     Login{Frame: Frame{Title: "Example Apps", Help: f.Help, Compact: true}, F: "flow", App: app},
+		"password":        Password{Frame: typed, F: "flow", App: app, Username: "alice@corp.example.com"},
+		"password-error":  Password{Frame: typed, F: "flow", Username: "alice@corp.example.com", Error: "The user name or the password is not right."},
+		"newpassword":     NewPassword{Frame: in, F: "flow", Username: "alice@corp.example.com", Rules: rules},
+		"newpassword-due": NewPassword{Frame: in, F: "flow", App: app, Username: "alice@corp.example.com", Due: true, Rules: rules, Why: "Your password has expired. Choose a new one, then you go on to where you were going."},
+		"newpassword-error": NewPassword{
+			Frame: popup, F: "flow", App: app, Username: "alice@corp.example.com", Due: true, Rules: rules[:1], Field: "new",
+			Error: "You have had that password before. Choose one that is new.",
+		},
 		"mfa":              mfa,
 		"mfa-error":        mfaWrong,
 		"mfa-popup":        mfaPopup,
@@ -153,7 +163,7 @@ func samples(p *Pages) map[string]Page {
 		"device":           Device{Frame: in, F: "flow", App: app, Days: 7},
 		"portal":           Portal{Frame: in, F: "form", Tiles: all},
 		"portal-one":       Portal{Frame: in, F: "form", Tiles: all[:1]},
-		"portal-three":     Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []string{"Contact centre will be down for maintenance on Sunday between 02:00 and 03:00."}},
+		"portal-three":     Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
 		"portal-empty":     Portal{Frame: in, F: "form"},
 		"portal-emergency": Portal{Frame: bare, F: "form", Tiles: all[:2], BreakGlass: true},
 		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{"0", "Supervisor"}, {"1", "Agent"}}},
@@ -179,6 +189,7 @@ func sampleSettings(in Frame) Settings {
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
 		Add:      []Link{{"Add a passkey", "/enroll/passkey"}},
+		Password: Link{"Change your password", "/password"}, PasswordExpires: "7 March 2026",
 	}
 }
 

@@ -35,6 +35,7 @@ type Page interface {
 var all = []Page{
 	Login{},
 	Password{},
+	NewPassword{},
 	MFA{},
 	ChooseFactor{},
 	Enroll{},

@@ -1,0 +1,202 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// changeRule stands in decisions where a policy's rule would: the password comes first.
+const changeRule = "password"
+
+// changedHere is where a person goes who chose to change their password.
+const changedHere = "/settings?done=password"
+
+// changes reports whether the visitor's way leads over a new password.
+func (v *visitor) changes() bool {
+	return v.session != nil && v.session.MustChange != "" || v.flow.Change
+}
+
+// askedForChange is Ask until the person has shown a factor, whichever they have: in this session where the
+// change is due, since it began with the old password and opens nothing else; on this very way where they choose to change,
+// since the session may have been left alone meanwhile.
+func (v *visitor) askedForChange() Decision {
+	d := Decision{Verdict: Ask, Rule: changeRule, Reason: "password_change"}
+	shown := v.flow.Proofs
+	if v.session.MustChange != "" {
+		d.Reason = v.session.MustChange
+		shown = append(bare(v.session.Proofs), shown...)
+	}
+	for _, p := range shown {
+		if p.Factor != PasswordFactor {
+			d.Verdict = Allow
+		}
+	}
+	return d
+}
+
+// changer returns what changes a person's password, or nil where that is not done here.
+func (g *Gateway) changer(u *User) (*origin, PasswordChanger) {
+	o := g.origins[u.Source]
+	if o == nil || o.Off || o.KeepPasswords {
+		return nil, nil
+	}
+	c, ok := o.passwords.(PasswordChanger)
+	if !ok {
+		return nil, nil
+	}
+	return o, c
+}
+
+// changeDue returns why a right password has to be changed before anything is opened, or "".
+func (g *Gateway) changeDue(u *User, err error) string {
+	state, ok := errors.AsType[*AccountState](err)
+	if !ok || u == nil || state.State != "password_expired" && state.State != "must_change" {
+		return ""
+	}
+	if _, c := g.changer(u); c == nil {
+		return ""
+	}
+	return state.State
+}
+
+// factorsForChange returns the factors one of which has to be shown before the change: none where one was, and
+// none where the person has none.
+func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, error) {
+	if v.askedForChange().Verdict == Allow {
+		return readiness{}, nil
+	}
+	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	ready.open = nil
+	return ready, err
+}
+
+// nextChange is next on a way over a new password.
+func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	ready, err := g.factorsForChange(r.Context(), v)
+	switch {
+	case err != nil:
+		return err
+	case len(ready.enrolled) > 0:
+		e := g.event(r, v, EventDecision, "ask")
+		e.decidedBy(v.askedForChange())
+		if err := g.record(r, e); err != nil {
+			return err
+		}
+		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
+	case len(ready.unreachable) > 0:
+		return ready.unanswered()
+	}
+	return redirect(w, v.withFlow("/password"))
+}
+
+// getPassword asks for the new password, where that is next.
+func (g *Gateway) getPassword(w http.ResponseWriter, r *http.Request) error {
+	if !r.URL.Query().Has("f") {
+		v, err := g.visitor(r)
+		if err != nil {
+			return err
+		}
+		return g.setOut(w, r, v, &flow{To: changedHere, Change: true})
+	}
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	o, _, err := g.readyToChange(r, v)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return g.next(w, r, v)
+	}
+	g.showNewPassword(w, r, v, http.StatusOK, "", "")
+	return nil
+}
+
+// readyToChange returns what changes the password, where that is the step that the visitor is at.
+func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordChanger, error) {
+	if !v.changes() {
+		return nil, nil, nil
+	}
+	if ready, err := g.factorsForChange(r.Context(), v); err != nil || len(ready.enrolled)+len(ready.unreachable) > 0 {
+		return nil, nil, err
+	}
+	o, c := g.changer(&v.session.User)
+	if c == nil {
+		return nil, nil, g.refuse(r, g.event(r, v, EventPassword, Denied), &Error{
+			Status: http.StatusForbidden, Title: "Your password is kept elsewhere", Reason: "not_changed_here",
+			Public: "It cannot be changed here. Change it on a computer of your company, or ask the service desk.",
+		})
+	}
+	return o, c, nil
+}
+
+// showNewPassword shows the page. field is the one that the message is about.
+func (g *Gateway) showNewPassword(w http.ResponseWriter, r *http.Request, v *visitor, status int, field, message string) {
+	u := &v.session.User
+	p := web.NewPassword{
+		Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Username: u.Name, Due: v.session.MustChange != "",
+		Error: message, Field: field,
+	}
+	switch v.session.MustChange {
+	case "password_expired":
+		p.Why = "Your password has expired. Choose a new one, then you go on to where you were going."
+	case "must_change":
+		p.Why = "Your password was given to you by somebody else. Choose one that only you know, then you go on to where you were going."
+	}
+	if _, c := g.changer(u); c != nil {
+		// Rules that cannot be read are no reason to show none of the page: the directory names the one that was broken.
+		if rules, err := c.PasswordRules(r.Context(), u); err == nil {
+			p.Rules = rulesInWords(rules, !p.Due)
+		}
+	}
+	g.show(w, status, p)
+}
+
+// postPassword changes the password and goes on.
+func (g *Gateway) postPassword(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeStep(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	o, c, err := g.readyToChange(r, v)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return g.next(w, r, v)
+	}
+	old, replacement, again := r.PostForm.Get("old"), r.PostForm.Get("new"), r.PostForm.Get("again")
+	if field, sentence := unfit(old, replacement, again); sentence != "" {
+		g.showNewPassword(w, r, v, http.StatusUnprocessableEntity, field, sentence)
+		return nil
+	}
+	if err := g.change(r, v, o, c, old, replacement); err != nil {
+		return g.changeFailed(w, r, v, c, err)
+	}
+	if err := g.changed(w, r, v, o); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// unfit returns what nobody needs to be asked about, with the field.
+func unfit(old, replacement, again string) (field, sentence string) {
+	switch {
+	case emptyPassword(old) || len(old) > mostPassword:
+		return "old", "Type your current password."
+	case emptyPassword(replacement):
+		return "new", "Type a new password."
+	case len(replacement) > mostPassword || !utf8.ValidString(replacement):
+		return "new", "That password is too long, or is no text. Choose another one."
+	case replacement != again:
+		return "again", "The two new passwords are not the same. Type both again."
+	case replacement == old:
+		return "new", "The new password is the current one. Choose another one."
+	}
+	return "", ""
+}

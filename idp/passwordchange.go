@@ -1,0 +1,158 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// changedKind marks a person who changed their password with nothing but the old one; see
+// [EnrollAfterChangeSection]. The mark goes when they have a factor.
+const (
+	changedKind = "changed"
+	changedLife = 400 * 24 * time.Hour
+)
+
+// changedID is where the mark is kept. It holds no source, so that a source which gets another name changes nothing.
+func changedID(u *User) Hash { return hashOf(changedKind + "\x00" + u.ID) }
+
+// changedBare reports whether the person has the mark.
+func (g *Gateway) changedBare(ctx context.Context, u *User) (bool, error) {
+	_, err := g.store.Memo(ctx, changedKind, changedID(u), g.now())
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// unmark takes the mark from a person who has a factor now. One that stays only has the gate ask too much.
+func (g *Gateway) unmark(ctx context.Context, u *User) error {
+	_, err := g.store.TakeMemo(context.WithoutCancel(ctx), changedKind, changedID(u), g.now())
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// change has the source change the password, within the limits of a sign-in.
+func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChanger, old, replacement string) error {
+	ctx, now := r.Context(), g.now()
+	if g.limiter.addresses.empty(g.client(r), now) {
+		return errAddressLimited
+	}
+	u := &v.session.User
+	if o.refresher != nil {
+		// The session may be hours old, and what counts is how many failures the directory has counted by now.
+		fresh, err := o.refresher.Refresh(ctx, u)
+		if err != nil {
+			return err
+		}
+		u = fresh
+	}
+	marked := false
+	if v.askedForChange().Verdict == Ask {
+		// Nothing was shown because there is nothing. The mark comes first: a change of which nobody hears any more is one.
+		had, err := g.changedBare(ctx, u)
+		if err != nil {
+			return err
+		}
+		m := Memo{Kind: changedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}
+		if err := g.store.PutMemo(context.WithoutCancel(ctx), m, 0); err != nil {
+			return err
+		}
+		marked = !had
+	}
+	asked := false
+	err := g.charge(r, v, found{user: u, source: o.passwords, key: u.Key()}, func(ctx context.Context) error {
+		if asked {
+			return ErrUnanswered // the old password may not be the old one any more
+		}
+		asked = true
+		// Whoever leaves the page has changed their password all the same.
+		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
+	})
+	if err != nil && marked && !errors.Is(err, ErrUnanswered) {
+		return errors.Join(err, g.unmark(ctx, u))
+	}
+	return err
+}
+
+// changed ends the person's other sessions, which somebody may have who knew the old password, and lets this one go on.
+func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o *origin) error {
+	ctx := context.WithoutCancel(r.Context())
+	e := g.event(r, v, EventPassword, Success)
+	e.Reason = v.askedForChange().Reason
+	s := *v.session
+	s.MustChange, s.User.PasswordExpires = "", time.Time{}
+	if o.refresher != nil {
+		if fresh, err := o.refresher.Refresh(ctx, &s.User); err == nil && fresh.Key() == s.User.Key() {
+			breakGlass := s.User.BreakGlass
+			s.User, s.Refreshed = *fresh, g.now()
+			s.User.BreakGlass = breakGlass
+		}
+	}
+	if err := g.raise(w, r, v, s); err != nil {
+		return err
+	}
+	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
+		return err
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	v.flow.Change, v.flow.Step = false, nil
+	return g.keep(ctx, v)
+}
+
+// changeFailed records why and shows the page again.
+func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, err error) error {
+	e := g.event(r, v, EventPassword, Failure)
+	e.Detail = clip(err.Error())
+	status, field, sentence := http.StatusServiceUnavailable, "", ""
+	refused, isRefused := errors.AsType[*PasswordRefused](err)
+	state, isState := errors.AsType[*AccountState](err)
+	public, isPublic := errors.AsType[*Error](err)
+	switch {
+	case isRefused:
+		e.Reason, e.Detail = refused.Reason, clip(refused.Detail)
+		status, field, sentence = http.StatusUnprocessableEntity, "new", g.refusalInWords(r, v, c, refused.Reason)
+	case errors.Is(err, ErrUnanswered):
+		e.Reason = "unanswered"
+		sentence = "The directory did not say whether it took the new password. Sign out and sign in again: try the new password first, then the old one."
+	case errors.Is(err, ErrBadCredentials):
+		e.Reason = "bad_credentials"
+		status, field, sentence = http.StatusUnauthorized, "old", "Your current password is not right."
+	case errors.Is(err, errLimited):
+		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+		status, sentence = http.StatusTooManyRequests, limitedSentence
+		w.Header().Set("Retry-After", "60")
+	case isState:
+		e.Reason = state.State
+		status, sentence = http.StatusForbidden, stateSentence(state.State)
+	case errors.Is(err, ErrNoUser):
+		e.Reason = "account_gone"
+		status, sentence = http.StatusForbidden, stateSentence("")
+	case isPublic:
+		e.Reason = public.Reason
+		status, sentence = public.Status, public.Public
+	default:
+		e.Reason = "source_unavailable"
+		sentence = "We cannot change passwords just now. Yours is as it was. Try again in a minute."
+		w.Header().Set("Retry-After", "5")
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	g.showNewPassword(w, r, v, status, field, sentence)
+	return nil
+}
+
+// refusalInWords says why a new password was not taken, with the figure where the directory tells it.
+func (g *Gateway) refusalInWords(r *http.Request, v *visitor, c PasswordChanger, reason string) string {
+	rules, err := c.PasswordRules(r.Context(), &v.session.User)
+	if err != nil {
+		rules = PasswordRules{}
+	}
+	return refusalInWords(reason, rules)
+}
