@@ -111,16 +111,16 @@ func (e *EnrollFirstConfig) check(section string) error {
 	switch e.Mode {
 	case idp.EnrollFrom:
 		if len(e.Networks) == 0 {
-			return fmt.Errorf("%s from needs a network; %[1]s takes: %s", section, enrollUsage)
+			return fmt.Errorf("%s from needs a network; %[1]s takes: %[2]s", section, enrollUsage)
 		}
 		return nil
 	case idp.EnrollAnywhere, idp.EnrollWithCode:
 		if len(e.Networks) > 0 {
-			return fmt.Errorf("%s %s takes nothing else; %[1]s takes: %s", section, e.Mode, enrollUsage)
+			return fmt.Errorf("%s %s takes nothing else; %[1]s takes: %[3]s", section, e.Mode, enrollUsage)
 		}
 		return nil
 	}
-	return fmt.Errorf("%s %q is unknown; %[1]s takes: %s", section, e.Mode, enrollUsage)
+	return fmt.Errorf("%s %q is unknown; %[1]s takes: %[3]s", section, e.Mode, enrollUsage)
 }
 
 // section builds what idp wants of a gate, nil where it is not written.
