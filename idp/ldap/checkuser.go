@@ -17,36 +17,37 @@ import (
 // CheckUser implements [idp.UserChecker]. It asks for everything anew.
 func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	bases, filter, err := s.asked(ctx, name)
-	var found map[string]*goldap.Entry
+	var found accounts
 	if err == nil {
 		found, err = s.entries(ctx, bases, filter)
 	}
 	switch {
 	case errors.Is(err, idp.ErrNoUser):
 		return []idp.Finding{s.finding("error", "nobody can have the name %q here", "compare what stands before the backslash with the domain's NetBIOS name, and see that the name is not empty", name)}
-	case err != nil && !errors.Is(err, idp.ErrAmbiguous):
-		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
 	case err != nil:
-		return []idp.Finding{s.finding("error", "%v", ambiguousCure, err)}
-	case len(found) == 0:
+		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+	case found.several():
+		return s.checkSeveral(name, found)
+	case len(found.byID) == 0:
 		return []idp.Finding{s.finding("error", "nobody has the name %q; searched %s below %q", "see that the account is below the base DN, and that the service account may read it", name, filter, bases)}
 	}
 	var findings []idp.Finding
-	for id, e := range found {
-		by := "by " + s.attributeOf(e, name)
-		if len(found) > 1 {
-			findings = append(findings, s.finding("error", "%q finds more than one account: %q %s", ambiguousCure, name, e.DN, by))
-			continue
-		}
-		findings = append(findings, s.finding("ok", "%q finds %q %s, id %s", "", name, e.DN, by, id))
+	for id, e := range found.byID {
+		findings = append(findings, s.finding("ok", "%q finds %q by %s, id %s", "", name, e.DN, s.attributeOf(e, name), id))
 		findings = append(findings, s.checkAccount(ctx, id, e)...)
 	}
-	slices.SortStableFunc(findings, func(a, b idp.Finding) int {
-		if len(found) > 1 {
-			return strings.Compare(a.What, b.What)
-		}
-		return 0
-	})
+	return findings
+}
+
+// checkSeveral names accounts that have one name.
+func (s *Source) checkSeveral(name string, found accounts) (findings []idp.Finding) {
+	named, more := found.first()
+	for _, e := range named {
+		findings = append(findings, s.finding("error", "%q finds more than one account: %q by %s", ambiguousCure, name, e.DN, s.attributeOf(e, name)))
+	}
+	if more {
+		findings = append(findings, s.finding("error", "%q finds more accounts than these", ambiguousCure, name))
+	}
 	return findings
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-sso/gatehouse/idp"
 	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
@@ -46,11 +47,7 @@ func TestCheckUser(t *testing.T) {
 				cfg.Attributes.More = []string{"department"}
 			})
 			dir.forget()
-			var lines []string
-			for _, f := range s.CheckUser(t.Context(), c.typed) {
-				lines = append(lines, f.Level+" "+f.What)
-			}
-			got := strings.Join(lines, "\n")
+			got := strings.Join(levels(s.CheckUser(t.Context(), c.typed)), "\n")
 			for _, want := range c.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in\n%s", want, got)
@@ -64,6 +61,15 @@ func TestCheckUser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// levels are the lines of a check.
+func levels(found []idp.Finding) []string {
+	var lines []string
+	for _, f := range found {
+		lines = append(lines, f.Level+" "+f.What)
+	}
+	return lines
 }
 
 func TestCheckUserWithoutServer(t *testing.T) {

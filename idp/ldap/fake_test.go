@@ -35,6 +35,7 @@ type directory struct {
 	policy    *ber.Packet // control that goes with answers to binds and changes
 	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
 	probes    int         // questions whether a server still answers
+	boundless bool        // it gives all entries, whatever was asked for, as Samba does
 }
 
 type bind struct{ name, password string }
@@ -308,12 +309,13 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	if strings.Contains(s.text, "(cn=") {
 		most = c.dir.most
 	}
+	boundless := c.dir.boundless
 	c.dir.mu.Unlock()
 	done := result{}
 	if !exists {
 		done.code = goldap.LDAPResultNoSuchObject
 	}
-	if s.size > 0 && (most == 0 || int(s.size) < most) {
+	if s.size > 0 && !boundless && (most == 0 || int(s.size) < most) {
 		most = int(s.size)
 	}
 	if most > 0 && len(found) > most {

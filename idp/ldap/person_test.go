@@ -53,6 +53,27 @@ func TestFindAddresses(t *testing.T) {
 	}
 }
 
+// TestFindMore: three accounts under one name are two too many, and no fault of the server's, whether or not it keeps
+// to the number of entries that it was asked for.
+func TestFindMore(t *testing.T) {
+	for _, boundless := range []bool{false, true} {
+		dir := corp()
+		dir.boundless = boundless
+		dir.entries = append(dir.entries, person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"), person("Di T", 'd', "x@example.test"))
+		s := open(t, dir, 2, nil)
+		_, err := s.Find(t.Context(), "x@example.test")
+		if !errors.Is(err, idp.ErrAmbiguous) || strings.Count(err.Error(), "T,"+people) != 2 || !strings.Contains(err.Error(), "more") {
+			t.Errorf("boundless %v: %v", boundless, err)
+		}
+		if n := strings.Count(strings.Join(levels(s.CheckUser(t.Context(), "x@example.test")), "\n"), "T,"+people); n != 2 {
+			t.Errorf("boundless %v: check names %d accounts", boundless, n)
+		}
+		if st := s.Status(); st[0].State != "up" || st[1].State != "unknown" {
+			t.Errorf("boundless %v: %+v", boundless, st)
+		}
+	}
+}
+
 // TestFindDomain: what stands before a backslash has to be this domain.
 func TestFindDomain(t *testing.T) {
 	bare := corp()
