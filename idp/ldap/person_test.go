@@ -121,7 +121,7 @@ func TestAttributes(t *testing.T) {
 		many = append(many, fmt.Sprintf("value-%d", n))
 	}
 	dir.set("url", many...)
-	dir.set("info", "text", "\xff", "")
+	dir.set("info", "text", "\xff", "", "\x00\x01", "more\ttext\n", "\ufffe", "\u0085")
 	s := open(t, dir, 1, func(c *ldap.Config) {
 		c.Attributes.Username = "employeeID"
 		c.Attributes.More = []string{"objectGUID", "objectSid", "thumbnailPhoto", "url", "info", "absent"}
@@ -133,7 +133,7 @@ func TestAttributes(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"objectGUID": {"00112233-4455-6677-8899-aabbccddee61"}, "objectSid": {"S-1-5-32-556"}, "thumbnailPhoto": nil,
-		"url": many, "info": {"text"}, "absent": nil, "staff_number": {"E-17"}, "agent": nil, "employeeID": nil,
+		"url": many, "info": {"text", "more\ttext\n", "\u0085"}, "absent": nil, "staff_number": {"E-17"}, "agent": nil, "employeeID": nil,
 	} {
 		if got := u.Attribute(name); !slices.Equal(got, want) {
 			t.Errorf("%s: %.100v", name, got)
