@@ -86,7 +86,7 @@ func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) [
 	for _, note := range s.kind.describe(e, l, s.now()) {
 		findings = append(findings, s.finding("warning", "%s", "", note))
 	}
-	findings = append(findings, s.checkAttributes(u)...)
+	findings = append(findings, s.checkAttributes(u, e)...)
 	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, l, limitErr))
 }
 
@@ -113,15 +113,24 @@ func (s *Source) checkPassword(u *idp.User) idp.Finding {
 }
 
 // checkAttributes tells what applications can be sent. A value is cut where it is long.
-func (s *Source) checkAttributes(u *idp.User) []idp.Finding {
-	names := slices.Clone(s.attributes.More)
-	for _, o := range s.attributes.Own {
-		names = append(names, o.Name)
+func (s *Source) checkAttributes(u *idp.User, e *goldap.Entry) []idp.Finding {
+	a := s.attributes
+	all := []Attribute{{"username", ""}, {"email", a.Email}, {"first_name", a.FirstName}, {"last_name", a.LastName}, {"display_name", a.DisplayName}}
+	for _, name := range a.More {
+		all = append(all, Attribute{name, name})
 	}
 	var findings []idp.Finding
-	for _, name := range append([]string{"username", "email", "first_name", "last_name", "display_name"}, names...) {
-		values := u.Attribute(name)
+	for _, at := range append(all, a.Own...) {
+		name, values := at.Name, u.Attribute(at.Name)
+		dumb := 0 // values that are no text
+		for _, v := range e.GetEqualFoldRawAttributeValues(at.From) {
+			if _, ok := textOf(at.From, v); !ok {
+				dumb++
+			}
+		}
 		switch {
+		case dumb > 0:
+			findings = append(findings, s.finding("warning", "%s: %d values are no text and are left out; there remain: %s", "name an attribute that is text", name, dumb, shown(values)))
 		case len(values) == 0 && name == "email":
 			findings = append(findings, s.finding("warning", "email is empty", "fill in the attribute in the directory, or name another with email_attribute"))
 		case len(values) == 0:
@@ -137,6 +146,9 @@ func (s *Source) checkAttributes(u *idp.User) []idp.Finding {
 func shown(values []string) string {
 	const most, longest = 10, 100
 	var parts []string
+	if len(values) == 0 {
+		return "none"
+	}
 	for i, v := range values {
 		if i == most {
 			parts = append(parts, fmt.Sprintf("and %d more", len(values)-most))

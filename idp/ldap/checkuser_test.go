@@ -30,6 +30,7 @@ func TestCheckUser(t *testing.T) {
 		"fine-grained":  {"alice", func(d *directory) { strict(d, "0") }, []string{`the lockout policy of the account ("CN=strict,`}},
 		"an address":    {"a@old.test", func(d *directory) { d.set("proxyAddresses", "smtp:a@old.test") }, []string{"by proxyAddresses"}},
 		"no mail":       {"alice", func(d *directory) { d.set("mail") }, []string{"warning email is empty"}},
+		"a picture":     {"alice", func(d *directory) { d.set("department", "\xff\xd8", "Sales") }, []string{`warning department: 1 values are no text and are left out; there remain: "Sales"`}},
 		"no group":      {"alice", func(d *directory) { d.set("tokenGroups") }, []string{"warning no group was found"}},
 		"nobody":        {"zoe", nil, []string{`error nobody has the name "zoe"`}},
 		"nobody's form": {`OTHER\alice`, nil, []string{"error nobody can have the name"}},

@@ -139,6 +139,9 @@ func (a *authority) issue(t testing.TB, template x509.Certificate) *tls.Config {
 	}
 	template.SerialNumber, template.Subject = big.NewInt(2), pkix.Name{CommonName: "dc1"}
 	template.NotBefore, template.KeyUsage = template.NotAfter.Add(-2*time.Hour), x509.KeyUsageDigitalSignature
+	if now := time.Now(); template.NotBefore.After(now) {
+		template.NotBefore = now.Add(-time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
