@@ -14,7 +14,8 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
-// CheckUser implements [idp.UserChecker]. It asks for everything anew.
+// CheckUser implements [idp.UserChecker]. It asks for everything anew. That nobody has the name is no fault here: another
+// source may be theirs, and whether a sign-in finds anybody is not this source's to say.
 func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	bases, filter, err := s.asked(ctx, name)
 	var found accounts
@@ -23,13 +24,13 @@ func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	}
 	switch {
 	case errors.Is(err, idp.ErrNoUser):
-		return []idp.Finding{s.finding("error", "nobody can have the name %q here", "compare what stands before the backslash with the domain's NetBIOS name, and see that the name is not empty", name)}
+		return []idp.Finding{s.finding("ok", "nobody can have the name %q here: compare what stands before the backslash with the domain's NetBIOS name", "", name)}
 	case err != nil:
 		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
 	case found.several():
 		return s.checkSeveral(name, found)
 	case len(found.byID) == 0:
-		return []idp.Finding{s.finding("error", "nobody has the name %q; searched %s below %q", "see that the account is below the base DN, and that the service account may read it", name, filter, bases)}
+		return []idp.Finding{s.finding("ok", "nobody has the name %q; searched %s below %q", "", name, filter, bases)}
 	}
 	var findings []idp.Finding
 	for id, e := range found.byID {
@@ -84,7 +85,7 @@ func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) [
 	findings := []idp.Finding{s.checkState(e), s.checkPassword(u)}
 	l, limitErr := s.Limit(ctx, u)
 	for _, note := range s.kind.describe(e, l, s.now()) {
-		findings = append(findings, s.finding("warning", "%s", "", note))
+		findings = append(findings, s.finding("warning", "%s", note.cure, note.what))
 	}
 	findings = append(findings, s.checkAttributes(u, e)...)
 	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, l, limitErr))

@@ -32,8 +32,8 @@ func TestCheckUser(t *testing.T) {
 		"no mail":       {"alice", func(d *directory) { d.set("mail") }, []string{"warning email is empty"}},
 		"a picture":     {"alice", func(d *directory) { d.set("department", "\xff\xd8", "Sales") }, []string{`warning department: 1 values are no text and are left out; there remain: "Sales"`}},
 		"no group":      {"alice", func(d *directory) { d.set("tokenGroups") }, []string{"warning no group was found"}},
-		"nobody":        {"zoe", nil, []string{`error nobody has the name "zoe"`}},
-		"nobody's form": {`OTHER\alice`, nil, []string{"error nobody can have the name"}},
+		"nobody":        {"zoe", nil, []string{`ok nobody has the name "zoe"; searched (&`}},
+		"nobody's form": {`OTHER\alice`, nil, []string{"ok nobody can have the name"}},
 		"two": {"x@example.test", func(d *directory) {
 			d.entries = append(d.entries, person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"))
 		}, []string{`error "x@example.test" finds more than one account: "CN=Bob T,`, `error "x@example.test" finds more than one account: "CN=Cy T,`}},
