@@ -79,8 +79,11 @@ func (l *looks) succeed(key string) {
 func (g *Gateway) current(r *http.Request, s *Session, most time.Duration) (*Session, error) {
 	o := g.origins[s.User.Source]
 	switch {
-	case o == nil:
+	case o == nil && g.now().Sub(s.Looked()) < most:
 		return s, nil
+	case o == nil:
+		// Taken out of the configuration, so that it vouches for nobody; or renamed, and "user move-source" is to come.
+		return g.withinGrace(r, s, fmt.Errorf("no source is named %q", s.User.Source))
 	case o.Off:
 		_, err := g.endOnce(r, s, "source_off", "source "+o.Source+" is off", g.endUser)
 		return nil, err

@@ -229,6 +229,20 @@ func TestADirectoryThatCannotAnswerIsBorneForAGrace(t *testing.T) {
 	v.wantPortal(t, true)
 }
 
+// A source that was taken out of the configuration vouches for nobody; one that was renamed has the grace to be moved.
+func TestASourceThatIsNoMore(t *testing.T) {
+	v, _ := newLiving(t, func(*idp.Config) {})
+	other := &countingSource{name: "headquarters", users: map[string]string{"alice": "right"}, limit: 9}
+	v.gateway = routed(t, func(c *idp.Config) { c.Store, c.Now = v.store, v.clock.Now }, other).gateway
+	v.clock.move(time.Hour)
+	v.wantPortal(t, true)
+	v.clock.move(time.Second)
+	v.wantPortal(t, false)
+	if e := lines(t, v.store, "source_unavailable"); len(e) != 1 || !strings.Contains(e[0].Detail, `no source is named "corp"`) {
+		t.Errorf("audit: %+v", e)
+	}
+}
+
 // Somebody else under the same id is no answer.
 func TestALookThatFindsSomebodyElse(t *testing.T) {
 	v, l := newLiving(t, func(*idp.Config) {})
