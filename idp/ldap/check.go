@@ -111,7 +111,7 @@ func (c *conn) checkCertificate() idp.Finding {
 func cureOf(err error) string {
 	var at *stageError
 	if !errors.As(err, &at) {
-		return ""
+		return "see what caddy gatehouse check says of the servers, and let the service account read people's entries and groups"
 	}
 	switch at.stage {
 	case "name":

@@ -139,6 +139,11 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%s: %.100v", name, got)
 		}
 	}
+	dir.set("displayName", "\x01", "Alice A.")
+	guid := open(t, dir, 1, func(c *ldap.Config) { c.Attributes.Username = "objectGUID" })
+	if u := guid.find(t, "alice"); u.Name != "00112233-4455-6677-8899-aabbccddee61" || u.DisplayName != "Alice A." {
+		t.Errorf("by GUID: %+v", u)
+	}
 	dir.set("employeeID")
 	if u := s.find(t, "alice"); u.Name != "alice@corp.example.test" || u.Attribute("staff_number") != nil {
 		t.Errorf("without an employeeID: %+v", u)
