@@ -142,6 +142,7 @@ func (s *staff) checkFindsFaults(t *testing.T) {
 		{Name: "stranger", Server: s.domain.URL, Password: wrong},
 		{Name: "elsewhere", Server: s.domain.URL, BaseDN: "OU=Nowhere," + s.domain.BaseDN},
 		{Name: "fine", Server: s.domain.URL},
+		{Name: "starttls", Kind: "ldap", Server: s.tree.PlainURL, BaseDN: s.tree.BaseDN, Bind: s.tree.BindDN, CA: s.tree.CA, Password: filepath.Join(s.Dir, "ldap_bind")},
 	}})
 	WriteFile(t, filepath.Join(c.Dir, "ad_bind"), bindPassword+"\n")
 	own := *s
@@ -162,6 +163,7 @@ func (s *staff) checkFindsFaults(t *testing.T) {
 		wants(t, found, "source "+name, "error", words...)
 	}
 	wants(t, found, "source fine", "ok", "signed in as the service account", "the clocks agree")
+	wants(t, found, "source starttls", "ok", "fits and ends on", "signed in as the service account")
 	for _, f := range found {
 		if strings.Contains(f.What+f.Cure, bindPassword) {
 			t.Errorf("a password in %+v", f)

@@ -57,6 +57,8 @@ func (s *staff) peopleAreKept(t *testing.T) {
 	s.tree.Modify(s.tree.UserDN("pat"), "changetype: modrdn\nnewrdn: uid=pia\ndeleteoldrdn: 1")
 	client, p := s.known(t, s.pat, "pia")
 	client.Walk(p, s.pat, "handoff")
+	stays := s.elsewhere()
+	stays.SignIn(s.Caddy, s.mia)
 
 	s.Configure("staff", map[string]any{"Corp": "headquarters"})
 	if err := s.Reload(); err != nil {
@@ -81,6 +83,9 @@ func (s *staff) peopleAreKept(t *testing.T) {
 	// The code of the same app, after all that.
 	client, p = s.known(t, s.mia, "maria")
 	client.Walk(p, s.mia, "handoff")
+	if p := stays.Get(s.Portal("/")); p.Kind != "portal" {
+		t.Errorf("a session from before: %s", p)
+	}
 	if out := s.mustCommand("check"); strings.Contains(out, command) {
 		t.Errorf("check still warns:\n%s", out)
 	}

@@ -55,7 +55,35 @@ func (s *staff) sessionsFollow(t *testing.T) {
 	for name, reason := range map[string]string{"otto": "account_disabled", "greta": "account_gone"} {
 		s.ended(t, ids[name], reason)
 	}
+	s.treeSessionsFollow(t)
 	s.graceIsStated(t, live["ben"], ids["ben"])
+}
+
+// treeSessionsFollow is the same for OpenLDAP.
+func (s *staff) treeSessionsFollow(t *testing.T) {
+	t.Helper()
+	pia, twin := s.elsewhere(), s.elsewhere()
+	pia.SignIn(s.Caddy, &Person{Name: "pat@partner.example.test", Password: partnerPassword}) // the mail is as it was
+	twin.SignIn(s.Caddy, &Person{Name: "twin@partner.example.test", Password: partnerPassword})
+	gone := "partners:" + s.tree.Values(s.tree.UserDN("twin"), "entryUUID")[0]
+	s.tree.Modify(s.tree.GroupDN("agents"), "changetype: modify\nreplace: member\nmember: "+s.tree.UserDN("max"))
+	s.tree.Modify(s.tree.UserDN("twin"), "changetype: delete")
+	for what, holds := range map[string]func() bool{
+		"pia to lose the role": func() bool {
+			p := pia.Get(s.Portal("/"))
+			_, err := p.Form("/apps/connect", "")
+			return p.Kind == "portal" && err != nil
+		},
+		"twin to be out": func() bool { return twin.Get(s.Portal("/")).Kind == "login" },
+	} {
+		Await(t, what, func() error {
+			if !holds() {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+	}
+	s.ended(t, gone, "account_gone")
 }
 
 // ended makes sure that the audit log has the end of somebody's sessions, once.
@@ -74,6 +102,7 @@ func (s *staff) ended(t *testing.T, user, reason string) {
 
 // graceIsStated: while the domain cannot answer a session goes on for the grace, and then it is said why it does not.
 func (s *staff) graceIsStated(t *testing.T, client *Client, user string) {
+	client.Get(s.Portal("/")) // the domain answers for the person once more, a moment ago at most
 	s.path.Set(Refuse)
 	began := time.Now()
 	var last *Page
