@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,6 +32,10 @@ func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
 	}
 	switch {
 	case found.several():
+		// As much work as for nobody, whom the answer makes of them.
+		if err := s.foundNobody(ctx, name); !errors.Is(err, idp.ErrNoUser) {
+			return nil, err
+		}
 		return nil, found.ambiguous()
 	case len(found.byID) == 0:
 		return nil, s.foundNobody(ctx, name)

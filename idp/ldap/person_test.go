@@ -61,6 +61,15 @@ func TestFindMore(t *testing.T) {
 		dir.boundless = boundless
 		dir.entries = append(dir.entries, person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"), person("Di T", 'd', "x@example.test"))
 		s := open(t, dir, 2, nil)
+		asked := func(name string) int {
+			dir.forget()
+			_, _ = s.Find(t.Context(), name)
+			_, searches := dir.seen()
+			return len(searches)
+		}
+		if several, none := asked("x@example.test"), asked("y@example.test"); several != none {
+			t.Errorf("boundless %v: %d searches for a name of several, and %d for nobody's", boundless, several, none)
+		}
 		_, err := s.Find(t.Context(), "x@example.test")
 		if !errors.Is(err, idp.ErrAmbiguous) || strings.Count(err.Error(), "T,"+people) != 2 || !strings.Contains(err.Error(), "more") {
 			t.Errorf("boundless %v: %v", boundless, err)
