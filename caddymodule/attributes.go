@@ -60,10 +60,8 @@ func (a *App) checkAttributes() *mistake {
 		for _, name := range r.AttributeRefs() {
 			if name != "" && !slices.Contains(known, name) {
 				slices.Sort(known)
-				return &mistake{
-					[2]string{"application", e.Name}, name,
-					fmt.Sprintf("no source reads an attribute %q; there are: %s; for more, write in a source: attributes NAME…", name, listed(slices.Compact(known))),
-				}
+				text := fmt.Sprintf("no source reads an attribute %q; there are: %s; for more, write in a source: attributes NAME…", name, listed(slices.Compact(known)))
+				return &mistake{[2]string{"application", e.Name}, name, text}
 			}
 		}
 	}
