@@ -127,6 +127,35 @@ func (s *staff) checkTellsOfPeople(t *testing.T) {
 	}
 }
 
+// checkTriesPasswords: a person's own bind, with what the directory says of it, in any state of the account.
+func (s *staff) checkTriesPasswords(t *testing.T) {
+	file := func(password string) string {
+		return WriteFile(t, filepath.Join(s.Dir, "password"), password+"\n")
+	}
+	for name, c := range map[string]struct{ password, level, words string }{
+		"ann":                      {staffPassword, "ok", "source corp signs in " + s.domain.DN("ann") + " with it"},
+		"pat@partner.example.test": {partnerPassword, "ok", "source partners signs in " + s.tree.UserDN("pat") + " with it"},
+		"bob":                      {"Not-" + staffPassword, "error", "with it: wrong credentials (data 52e)"},
+		"dora":                     {staffPassword, "error", "it is right, and source corp does not sign in " + s.domain.DN("dora") + ": account state: disabled"},
+		"hugo":                     {staffPassword, "error", "change the hours"},
+		"luke":                     {staffPassword, "error", "the account is locked (data 775)"},
+		"max@partner.example.test": {partnerPassword, "error", "it is right, and source partners"},
+		"shared@example.test":      {staffPassword, "error", "it was not shown to anybody"},
+	} {
+		before := s.domain.BadPasswords("bob")
+		found, _ := s.check(t, "--user", name, "--password-file", file(c.password))
+		wants(t, found, "password", c.level, c.words)
+		if more := s.domain.BadPasswords("bob") - before; name == "bob" && more != 2 { // once in each form of the command
+			t.Errorf("bob's account counts %d wrong passwords more", more)
+		}
+		for _, f := range found {
+			if strings.Contains(f.What+f.Cure, c.password) {
+				t.Errorf("a password in %+v", f)
+			}
+		}
+	}
+}
+
 // checkFindsFaults: how far each connection came, why no farther, and what an admin does about it.
 func (s *staff) checkFindsFaults(t *testing.T) {
 	type faulty struct{ Name, Kind, Server, BaseDN, Bind, Password, CA, Resolver string }

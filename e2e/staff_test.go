@@ -125,6 +125,7 @@ func TestStaff(t *testing.T) {
 		{"OpenLDAP's people", (*staff).treePeople},
 		{"check", (*staff).checkTells},
 		{"check of a person", (*staff).checkTellsOfPeople},
+		{"check of a password", (*staff).checkTriesPasswords},
 		{"check finds faults", (*staff).checkFindsFaults},
 		{"a person who changes", (*staff).peopleAreKept},
 		{"live sessions", (*staff).sessionsFollow},
