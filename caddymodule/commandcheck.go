@@ -29,18 +29,21 @@ With --user it looks at one person instead: what each source finds under the nam
 whom a sign-in would mean, and for each application whether they may open it and by which rule, which
 second factor they would be asked for, and what would be sent, in Amazon Connect the role and the user
 name. --from says where they would come from, for routes and policies that read networks. No password is
-tried.
+tried, unless --password-file has theirs: it is shown to the source once, which in a directory is a bind as
+the person, and charged and written to the audit log like any sign-in.
 
 Works whether Caddy is running or not. Exits with 1 when a finding is an error; with --strict also when one
 is a warning.`,
 		Example: `  caddy gatehouse check --config /etc/caddy/Caddyfile
   caddy gatehouse check --user ann@example.com --from 203.0.113.7
+  systemd-ask-password | caddy gatehouse check --user ann@example.com --password-file -
   caddy gatehouse check --json | jq '.[] | select(.level != "ok")'`,
 		RunE: run(0, check),
 	})
 	cmd.Flags().Bool("strict", false, "let warnings count as errors")
 	cmd.Flags().String("user", "", "look at the person of this `NAME`, as typed at sign-in")
 	cmd.Flags().String("from", "", "with --user: the `ADDRESS` that the person would come from")
+	cmd.Flags().String("password-file", "", "with --user: try the password in the first line of the `FILE`, or of standard input: -")
 	return cmd
 }
 
@@ -69,7 +72,7 @@ func check(cmd *cobra.Command, _ []string) (err error) {
 		found = append(found, idp.Finding{Level: idp.LevelError, Where: "store", What: opened.Error()})
 	}
 	if who.name != "" {
-		return printFindings(cmd, append(found, l.gateway.CheckUser(ctx, who.name, who.from)...), strict)
+		return printFindings(cmd, append(found, l.checkPerson(ctx, who)...), strict)
 	}
 	for _, f := range l.gateway.Check(ctx) {
 		if opened == nil || f.Rule != "S3" { // which is about the key that signs

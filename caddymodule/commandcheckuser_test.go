@@ -2,6 +2,9 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,11 +66,32 @@ func TestCheckOfOnePerson(t *testing.T) {
 	}
 }
 
+// TestCheckOfAPassword: the first line of a file is tried, and written down.
+func TestCheckOfAPassword(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile(connectBlock)
+	s.load(file)
+	path := filepath.Join(s.dir, "password")
+	if err := os.WriteFile(path, []byte("canary-77d\r\nsecond line\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.findings(file, "--user", "demo", "--password-file", path)
+	f := pick(found, "password", "source people does not sign in people:demo with it")
+	if f == nil || f.Level != idp.LevelError || !errors.Is(err, errFinding) || strings.Contains(fmt.Sprint(found), "canary") {
+		t.Errorf("a wrong password: %v %+v", err, found)
+	}
+	if got := s.mustCommand(file, "audit", "--from", "1h"); !strings.Contains(got, `reason="password_checked"`) || strings.Contains(got, "canary") {
+		t.Errorf("the audit log says:\n%s", got)
+	}
+}
+
 func TestCheckUserMistakes(t *testing.T) {
 	s := newSite(t)
 	for want, args := range map[string][]string{
 		"--user takes a name":            {"check", "--user", ""},
 		"--from goes with --user":        {"check", "--from", "203.0.113.9"},
+		"--password-file goes with":      {"check", "--password-file", "-"},
+		"no such file":                   {"check", "--user", "demo", "--password-file", "nowhere"},
 		`--from: "office" is no address`: {"check", "--user", "demo", "--from", "office"},
 	} {
 		_, err := s.command(s.caddyfile(""), args...)

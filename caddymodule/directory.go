@@ -62,7 +62,8 @@ type Directory struct {
 	LastNameAttribute string `json:"last_name_attribute,omitempty"`
 	// DisplayNameAttribute is what pages call the person. Default: displayName.
 	DisplayNameAttribute string `json:"display_name_attribute,omitempty"`
-	// Attributes are further ones that applications may send, by the directory's own names.
+	// Attributes are further ones that applications may send, by the directory's own names, with all their values. GUIDs
+	// and SIDs are sent as text; other values that are no text, pictures for one, are left out.
 	Attributes []string `json:"attributes,omitempty"`
 	// NamedAttributes are further ones by names of one's own: name to attribute of the directory.
 	NamedAttributes map[string]string `json:"named_attributes,omitempty"`

@@ -107,7 +107,7 @@ func (a *App) crossCheck() *mistake {
 			}
 		}
 	}
-	return nil
+	return a.checkAttributes()
 }
 
 func (n names) checkPolicy(p *PolicyConfig) *mistake {

@@ -152,8 +152,8 @@ func (p *Person) lastCode() (code string, current bool, err error) {
 
 // auditLine is what the tests read of a line of "caddy gatehouse audit --json".
 type auditLine struct {
-	Kind, Result, Reason, User, Name, App string
-	Launch                                struct {
+	Kind, Result, Reason, Detail, User, Name, App string
+	Launch                                        struct {
 		AssertionID string `json:"assertion_id"`
 		SessionName string `json:"session_name"`
 	}

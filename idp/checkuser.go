@@ -25,30 +25,62 @@ func (g *Gateway) CheckUser(ctx context.Context, name string, client netip.Addr)
 			out = append(out, o.checkUser(ctx, name)...)
 		}
 	}
-	known := map[string]*User{}
-	signIn := func(app, where string) *User {
-		t := Typed{Name: name, App: app, Client: client}
-		way := g.way(t)
-		u, asked := known[way]
-		if !asked {
-			var found []Finding
-			u, found = g.checkSignIn(ctx, t, where, way)
-			out, known[way] = append(out, found...), u
+	looked := g.lookEverywhere(ctx, name, client)
+	tell := func(app, where string) *User {
+		l := looked[g.way(Typed{Name: name, App: app, Client: client})]
+		for _, f := range l.found {
+			f.Where = where
+			out = append(out, f)
 		}
-		return u
+		l.found = nil // once is enough
+		return l.user
 	}
-	signIn("", "sign-in")
+	tell("", "sign-in")
 	for i := range g.applications {
 		a := &g.applications[i]
 		where := "application " + a.tile.Name
-		u := signIn(a.tile.Name, where)
-		if u == nil {
+		if u := tell(a.tile.Name, where); u != nil {
+			out = append(out, g.checkOpens(ctx, a, u, client)...)
+		} else {
 			out = append(out, Finding{Level: LevelWarning, Where: where, What: "nobody of that name can sign in on the way there"})
-			continue
 		}
-		out = append(out, g.checkOpens(ctx, a, u, client)...)
 	}
 	return out
+}
+
+// looked is what came of looking a name up by one way.
+type looked struct {
+	user  *User
+	found []Finding
+}
+
+// lookEverywhere looks a name up by every way that it could take. That one of them knows nobody of the name is a fault
+// only where none does: an application may have people of its own.
+func (g *Gateway) lookEverywhere(ctx context.Context, name string, client netip.Addr) map[string]*looked {
+	byWay := map[string]*looked{}
+	somebody := false
+	look := func(app string) {
+		t := Typed{Name: name, App: app, Client: client}
+		way := g.way(t)
+		if byWay[way] != nil {
+			return
+		}
+		u, found := g.checkSignIn(ctx, t, way)
+		byWay[way] = &looked{u, found}
+		somebody = somebody || u != nil
+	}
+	look("")
+	for i := range g.applications {
+		look(g.applications[i].tile.Name)
+	}
+	for _, l := range byWay {
+		for i := range l.found {
+			if f := &l.found[i]; somebody && f.Level == LevelError && f.Rule == "" {
+				f.Level = LevelWarning
+			}
+		}
+	}
+	return byWay
 }
 
 // way says which sources a name is looked up by, in words.
@@ -110,20 +142,21 @@ var cures = map[string]string{
 }
 
 // checkSignIn reports whom a sign-in with the name would mean.
-func (g *Gateway) checkSignIn(ctx context.Context, t Typed, where, way string) (*User, []Finding) {
+func (g *Gateway) checkSignIn(ctx context.Context, t Typed, way string) (*User, []Finding) {
 	var out []Finding
 	if _, led := g.route(t); led {
-		out = append(out, Finding{Level: LevelOK, Where: where, What: way})
+		out = append(out, Finding{Level: LevelOK, What: way})
 	}
 	f, err := g.lookUp(ctx, t)
-	who := Finding{Level: LevelError, Where: where}
+	who := Finding{Level: LevelError}
 	switch {
 	case err != nil, f.user == nil && f.downErr != nil:
+		who.Rule = "source_unavailable"
 		who.What, who.Cure = fmt.Sprintf("a source cannot answer: %v", errors.Join(err, f.downErr)), "caddy gatehouse check"
 	case f.refusal != nil:
 		who.Rule, who.What, who.Cure = f.refusal.Reason, fmt.Sprintf("whoever types %q is told that the password is wrong: %v", t.Name, f.refusal.Err), cures[f.refusal.Reason]
 	case f.user == nil:
-		who.What, who.Cure = fmt.Sprintf("nobody is named %q", t.Name), "compare the name with the source's own tools"
+		who.What, who.Cure = fmt.Sprintf("nobody is named %q", t.Name), "see what each source says of the name, above; that the account is where the source searches; and that the service account may read it"
 	default:
 		who.Level, who.What = LevelOK, fmt.Sprintf("%q signs in as %s of source %s", t.Name, f.user.Key(), f.user.Source)
 		if f.user.BreakGlass {

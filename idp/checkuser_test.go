@@ -106,6 +106,11 @@ func TestCheckUserSaysWhatStandsInTheWay(t *testing.T) {
 	wantFinding(t, found, bad, "sign-in", "CN=B")
 	wantFinding(t, found, idp.LevelOK, "sign-in", "there are no routes, so every source is asked: corp")
 	corp.down = nil
+	// Whom only one application knows is no fault, and whom nobody knows is.
+	v, _ = checkedGateway(t)
+	found = v.gateway.CheckUser(t.Context(), "breakglass", netip.Addr{})
+	wantFinding(t, found, warn, "application extranet", `nobody is named "breakglass"`)
+	wantFinding(t, found, idp.LevelOK, "sign-in", "signs in as emergency:breakglass")
 	none := routed(t, func(c *idp.Config) {
 		c.Routes = idp.Routes{{Sources: []string{"corp"}, Domains: []string{"x.example"}}}
 		c.SourceRules = []idp.SourceRule{{Source: "corp", Off: true}}

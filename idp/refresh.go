@@ -79,10 +79,14 @@ func (l *looks) succeed(key string) {
 func (g *Gateway) current(r *http.Request, s *Session, most time.Duration) (*Session, error) {
 	o := g.origins[s.User.Source]
 	switch {
-	case o == nil:
+	case o == nil && g.now().Sub(s.Looked()) < most:
 		return s, nil
+	case o == nil:
+		// Taken out of the configuration, so that it vouches for nobody; or renamed, and "user move-source" is to come.
+		return g.withinGrace(r, s, fmt.Errorf("no source is named %q", s.User.Source))
 	case o.Off:
-		return nil, g.endOnce(r, s, "source_off", "source "+o.Source+" is off", g.endUser)
+		_, err := g.endOnce(r, s, "source_off", "source "+o.Source+" is off", g.endUser)
+		return nil, err
 	case o.refresher == nil || g.now().Sub(s.Looked()) < most:
 		return s, nil
 	}
@@ -144,7 +148,8 @@ func (g *Gateway) look(r *http.Request, id Hash, o *origin, most time.Duration) 
 	}
 	if reason, detail := o.ends(u, err); reason != "" {
 		g.looks.succeed(key)
-		return g.endSessions(r, s, reason, detail, g.endUser)
+		_, err := g.endSessions(r, s, reason, detail, g.endUser)
+		return err
 	}
 	var state *AccountState
 	if err != nil && !errors.As(err, &state) {
@@ -192,33 +197,43 @@ func sameUser(a, b *User) bool {
 	return err == nil && failed == nil && bytes.Equal(x, y)
 }
 
-// withinGrace lets a session go on as it is while its source cannot answer, until the grace has passed.
+// withinGrace lets a session go on as it is while its source cannot answer, until the grace has passed. Whoever is
+// signed out then is told why: a page that asks for the password, as after any other end, would have them
+// type one that cannot be checked.
 func (g *Gateway) withinGrace(r *http.Request, s *Session, why error) (*Session, error) {
 	if g.now().Sub(s.Looked()) <= g.limits.Grace {
 		return s, nil
 	}
-	return nil, g.endOnce(r, s, "source_unavailable", why.Error(), g.endOne)
+	ref, err := g.endOnce(r, s, "source_unavailable", why.Error(), g.endOne)
+	if ref == "" || err != nil {
+		return nil, err
+	}
+	return nil, &auditedError{ref: ref, err: &Error{
+		Status: http.StatusServiceUnavailable, Title: "You are signed out", Reason: "source_unavailable", Err: why,
+		Public: "You were signed out, because we have not reached the directory for a while and cannot tell whether your account is still in use. Sign in again once it answers.",
+	}}
 }
 
-// endOnce ends sessions once for all requests that come together.
-func (g *Gateway) endOnce(r *http.Request, s *Session, reason, detail string, end func(context.Context, *Session) error) error {
-	_, err, _ := g.looks.flight.Do("end "+string(s.ID[:]), func() (any, error) {
+// endOnce ends sessions once for all requests that come together. It returns the reference number of the audit
+// line, or "" where the session had ended before.
+func (g *Gateway) endOnce(r *http.Request, s *Session, reason, detail string, end func(context.Context, *Session) error) (string, error) {
+	ref, err, _ := g.looks.flight.Do("end "+string(s.ID[:]), func() (any, error) {
 		if again, err := g.reread(r, s.ID); again == nil {
-			return nil, err
+			return "", err
 		}
-		return nil, g.endSessions(r, s, reason, detail, end)
+		return g.endSessions(r, s, reason, detail, end)
 	})
-	return err
+	return ref.(string), err
 }
 
-// endSessions writes the audit line, then ends what end ends.
-func (g *Gateway) endSessions(r *http.Request, s *Session, reason, detail string, end func(context.Context, *Session) error) error {
+// endSessions writes the audit line, then ends what end ends. It returns the line's reference number.
+func (g *Gateway) endSessions(r *http.Request, s *Session, reason, detail string, end func(context.Context, *Session) error) (string, error) {
 	e := g.event(r, &visitor{session: s}, EventLogout, Success)
 	e.Reason, e.Detail = reason, clip(detail)
 	if err := g.record(r, e); err != nil {
-		return err
+		return "", err
 	}
-	return end(context.WithoutCancel(r.Context()), s)
+	return e.Ref, end(context.WithoutCancel(r.Context()), s)
 }
 
 // endUser ends all sessions of the session's person.

@@ -208,17 +208,39 @@ func TestADirectoryThatCannotAnswerIsBorneForAGrace(t *testing.T) {
 	v.wantPortal(t, true)
 	v.clock.move(time.Second)
 	v.wantPortal(t, false)
-	if e := lines(t, v.store, "source_unavailable"); len(e) != 1 || e[0].Kind != idp.EventLogout || !strings.Contains(e[0].Detail, errDown.Error()) {
-		t.Errorf("audit: %+v", e)
+	e := lines(t, v.store, "source_unavailable")
+	if len(e) != 1 || e[0].Kind != idp.EventLogout || !strings.Contains(e[0].Detail, errDown.Error()) {
+		t.Fatalf("audit: %+v", e)
+	}
+	if v.now.answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(v.now.body, "signed out") || !strings.Contains(v.now.body, e[0].Ref) {
+		t.Errorf("the end of the grace is told by %d %s, and the line is %s", v.now.answer.StatusCode, v.words(), e[0].Ref)
+	}
+	if v.visit("/"); v.now.answer.StatusCode != http.StatusSeeOther {
+		t.Errorf("after it: %d", v.now.answer.StatusCode)
 	}
 	// A sign-in that the directory answered since is another session.
 	v.use("other")
 	v.wantPortal(t, false)
 	l.becomes(asBefore)
+	v.visit("/")
 	v.arrive(t)
 	v.form("/login", "username", "alice", "password", "right")
 	v.arrive(t)
 	v.wantPortal(t, true)
+}
+
+// A source that was taken out of the configuration vouches for nobody; one that was renamed has the grace to be moved.
+func TestASourceThatIsNoMore(t *testing.T) {
+	v, _ := newLiving(t, func(*idp.Config) {})
+	other := &countingSource{name: "headquarters", users: map[string]string{"alice": "right"}, limit: 9}
+	v.gateway = routed(t, func(c *idp.Config) { c.Store, c.Now = v.store, v.clock.Now }, other).gateway
+	v.clock.move(time.Hour)
+	v.wantPortal(t, true)
+	v.clock.move(time.Second)
+	v.wantPortal(t, false)
+	if e := lines(t, v.store, "source_unavailable"); len(e) != 1 || !strings.Contains(e[0].Detail, `no source is named "corp"`) {
+		t.Errorf("audit: %+v", e)
+	}
 }
 
 // Somebody else under the same id is no answer.

@@ -70,13 +70,13 @@ func failuresOfActiveDirectory(e *goldap.Entry, window time.Duration, now time.T
 }
 
 // describeActiveDirectory tells what the entry says of the account besides its state.
-func describeActiveDirectory(e *goldap.Entry, lockout idp.Lockout, now time.Time) (notes []string) {
+func describeActiveDirectory(e *goldap.Entry, lockout idp.Lockout, now time.Time) (notes []note) {
 	if locked := fileTime(text(e, "lockoutTime")); !locked.IsZero() && (lockout.Window == 0 || now.Before(locked.Add(lockout.Window))) {
-		notes = append(notes, "the account was locked at "+locked.Format(time.RFC3339))
+		notes = append(notes, lockedAt(locked))
 	}
 	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
 	if text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0) {
-		notes = append(notes, "the password must be changed at the next sign-in")
+		notes = append(notes, mustChange)
 	}
 	return notes
 }

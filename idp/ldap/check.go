@@ -76,21 +76,42 @@ func (sv *server) check(ctx context.Context) []idp.Finding {
 		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
 	}
 	defer c.close()
-	findings := []idp.Finding{s.finding("ok", "%s: connected, certificate proved, signed in as %s", "", sv.url, s.bindUser)}
+	findings := []idp.Finding{c.checkCertificate(), s.finding("ok", "%s: signed in as the service account, %s", "", sv.url, s.bindUser)}
 	for _, base := range s.bases {
 		findings = append(findings, c.checkBase(ctx, base))
 	}
 	if s.kind.clock != "" {
-		findings = append(findings, c.checkClock(ctx))
+		return append(findings, c.checkClock(ctx))
 	}
-	return findings
+	return append(findings, s.finding("ok", "%s: servers of this kind do not tell their time, so that the clocks were not compared", "", sv.url))
+}
+
+// certificateNear is how long before the end of a server's certificate it is told. A domain's own authority renews it
+// weeks before.
+const certificateNear = 14 * 24 * time.Hour
+
+// checkCertificate says where the name led, and how long the server can prove that it is the one. That it has
+// proved it is why there is a connection.
+func (c *conn) checkCertificate() idp.Finding {
+	s, sv := c.server.source, c.server
+	state, _ := c.ldap.TLSConnectionState()
+	if len(state.PeerCertificates) == 0 {
+		return s.finding("error", "%s: it shows no certificate", "give the server one", sv.url)
+	}
+	leaf := state.PeerCertificates[0]
+	level, cure := "ok", ""
+	if leaf.NotAfter.Sub(s.now()) < certificateNear {
+		level, cure = "warning", "renew the server's certificate; after its end nobody signs in"
+	}
+	return s.finding(level, "%s: connected to %s, whose certificate %q of %q fits and ends on %s", cure,
+		sv.url, c.wire.RemoteAddr(), leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // cureOf says what an admin does about a connection that failed.
 func cureOf(err error) string {
 	var at *stageError
 	if !errors.As(err, &at) {
-		return ""
+		return "see what caddy gatehouse check says of the servers, and let the service account read people's entries and groups"
 	}
 	switch at.stage {
 	case "name":

@@ -14,39 +14,41 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
-// CheckUser implements [idp.UserChecker]. It asks for everything anew.
+// CheckUser implements [idp.UserChecker]. It asks for everything anew. That nobody has the name is no fault here: another
+// source may be theirs, and whether a sign-in finds anybody is not this source's to say.
 func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	bases, filter, err := s.asked(ctx, name)
-	var found map[string]*goldap.Entry
+	var found accounts
 	if err == nil {
 		found, err = s.entries(ctx, bases, filter)
 	}
 	switch {
 	case errors.Is(err, idp.ErrNoUser):
-		return []idp.Finding{s.finding("error", "nobody can have the name %q here", "compare what stands before the backslash with the domain's NetBIOS name, and see that the name is not empty", name)}
-	case err != nil && !errors.Is(err, idp.ErrAmbiguous):
-		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+		return []idp.Finding{s.finding("ok", "nobody can have the name %q here: compare what stands before the backslash with the domain's NetBIOS name", "", name)}
 	case err != nil:
-		return []idp.Finding{s.finding("error", "%v", ambiguousCure, err)}
-	case len(found) == 0:
-		return []idp.Finding{s.finding("error", "nobody has the name %q; searched %s below %q", "see that the account is below the base DN, and that the service account may read it", name, filter, bases)}
+		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
+	case found.several():
+		return s.checkSeveral(name, found)
+	case len(found.byID) == 0:
+		return []idp.Finding{s.finding("ok", "nobody has the name %q; searched %s below %q", "", name, filter, bases)}
 	}
 	var findings []idp.Finding
-	for id, e := range found {
-		by := "by " + s.attributeOf(e, name)
-		if len(found) > 1 {
-			findings = append(findings, s.finding("error", "%q finds more than one account: %q %s", ambiguousCure, name, e.DN, by))
-			continue
-		}
-		findings = append(findings, s.finding("ok", "%q finds %q %s, id %s", "", name, e.DN, by, id))
+	for id, e := range found.byID {
+		findings = append(findings, s.finding("ok", "%q finds %q by %s, id %s", "", name, e.DN, s.attributeOf(e, name), id))
 		findings = append(findings, s.checkAccount(ctx, id, e)...)
 	}
-	slices.SortStableFunc(findings, func(a, b idp.Finding) int {
-		if len(found) > 1 {
-			return strings.Compare(a.What, b.What)
-		}
-		return 0
-	})
+	return findings
+}
+
+// checkSeveral names accounts that have one name.
+func (s *Source) checkSeveral(name string, found accounts) (findings []idp.Finding) {
+	named, more := found.first()
+	for _, e := range named {
+		findings = append(findings, s.finding("error", "%q finds more than one account: %q by %s", ambiguousCure, name, e.DN, s.attributeOf(e, name)))
+	}
+	if more {
+		findings = append(findings, s.finding("error", "%q finds more accounts than these", ambiguousCure, name))
+	}
 	return findings
 }
 
@@ -83,9 +85,9 @@ func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) [
 	findings := []idp.Finding{s.checkState(e), s.checkPassword(u)}
 	l, limitErr := s.Limit(ctx, u)
 	for _, note := range s.kind.describe(e, l, s.now()) {
-		findings = append(findings, s.finding("warning", "%s", "", note))
+		findings = append(findings, s.finding("warning", "%s", note.cure, note.what))
 	}
-	findings = append(findings, s.checkAttributes(u)...)
+	findings = append(findings, s.checkAttributes(u, e)...)
 	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, l, limitErr))
 }
 
@@ -112,15 +114,24 @@ func (s *Source) checkPassword(u *idp.User) idp.Finding {
 }
 
 // checkAttributes tells what applications can be sent. A value is cut where it is long.
-func (s *Source) checkAttributes(u *idp.User) []idp.Finding {
-	names := slices.Clone(s.attributes.More)
-	for _, o := range s.attributes.Own {
-		names = append(names, o.Name)
+func (s *Source) checkAttributes(u *idp.User, e *goldap.Entry) []idp.Finding {
+	a := s.attributes
+	all := []Attribute{{"username", ""}, {"email", a.Email}, {"first_name", a.FirstName}, {"last_name", a.LastName}, {"display_name", a.DisplayName}}
+	for _, name := range a.More {
+		all = append(all, Attribute{name, name})
 	}
 	var findings []idp.Finding
-	for _, name := range append([]string{"username", "email", "first_name", "last_name", "display_name"}, names...) {
-		values := u.Attribute(name)
+	for _, at := range append(all, a.Own...) {
+		name, values := at.Name, u.Attribute(at.Name)
+		dumb := 0 // values that are no text
+		for _, v := range e.GetEqualFoldRawAttributeValues(at.From) {
+			if _, ok := textOf(at.From, v); !ok {
+				dumb++
+			}
+		}
 		switch {
+		case dumb > 0:
+			findings = append(findings, s.finding("warning", "%s: %d values are no text and are left out; there remain: %s", "name an attribute that is text", name, dumb, shown(values)))
 		case len(values) == 0 && name == "email":
 			findings = append(findings, s.finding("warning", "email is empty", "fill in the attribute in the directory, or name another with email_attribute"))
 		case len(values) == 0:
@@ -136,6 +147,9 @@ func (s *Source) checkAttributes(u *idp.User) []idp.Finding {
 func shown(values []string) string {
 	const most, longest = 10, 100
 	var parts []string
+	if len(values) == 0 {
+		return "none"
+	}
 	for i, v := range values {
 		if i == most {
 			parts = append(parts, fmt.Sprintf("and %d more", len(values)-most))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-sso/gatehouse/idp"
 	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
@@ -29,9 +30,10 @@ func TestCheckUser(t *testing.T) {
 		"fine-grained":  {"alice", func(d *directory) { strict(d, "0") }, []string{`the lockout policy of the account ("CN=strict,`}},
 		"an address":    {"a@old.test", func(d *directory) { d.set("proxyAddresses", "smtp:a@old.test") }, []string{"by proxyAddresses"}},
 		"no mail":       {"alice", func(d *directory) { d.set("mail") }, []string{"warning email is empty"}},
+		"a picture":     {"alice", func(d *directory) { d.set("department", "\xff\xd8", "Sales") }, []string{`warning department: 1 values are no text and are left out; there remain: "Sales"`}},
 		"no group":      {"alice", func(d *directory) { d.set("tokenGroups") }, []string{"warning no group was found"}},
-		"nobody":        {"zoe", nil, []string{`error nobody has the name "zoe"`}},
-		"nobody's form": {`OTHER\alice`, nil, []string{"error nobody can have the name"}},
+		"nobody":        {"zoe", nil, []string{`ok nobody has the name "zoe"; searched (&`}},
+		"nobody's form": {`OTHER\alice`, nil, []string{"ok nobody can have the name"}},
 		"two": {"x@example.test", func(d *directory) {
 			d.entries = append(d.entries, person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"))
 		}, []string{`error "x@example.test" finds more than one account: "CN=Bob T,`, `error "x@example.test" finds more than one account: "CN=Cy T,`}},
@@ -46,11 +48,7 @@ func TestCheckUser(t *testing.T) {
 				cfg.Attributes.More = []string{"department"}
 			})
 			dir.forget()
-			var lines []string
-			for _, f := range s.CheckUser(t.Context(), c.typed) {
-				lines = append(lines, f.Level+" "+f.What)
-			}
-			got := strings.Join(lines, "\n")
+			got := strings.Join(levels(s.CheckUser(t.Context(), c.typed)), "\n")
 			for _, want := range c.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in\n%s", want, got)
@@ -64,6 +62,15 @@ func TestCheckUser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// levels are the lines of a check.
+func levels(found []idp.Finding) []string {
+	var lines []string
+	for _, f := range found {
+		lines = append(lines, f.Level+" "+f.What)
+	}
+	return lines
 }
 
 func TestCheckUserWithoutServer(t *testing.T) {

@@ -35,6 +35,7 @@ type directory struct {
 	policy    *ber.Packet // control that goes with answers to binds and changes
 	most      int         // entries of an answer to a search by the names of groups; 0 is no bound
 	probes    int         // questions whether a server still answers
+	boundless bool        // it gives all entries, whatever was asked for, as Samba does
 }
 
 type bind struct{ name, password string }
@@ -138,6 +139,9 @@ func (a *authority) issue(t testing.TB, template x509.Certificate) *tls.Config {
 	}
 	template.SerialNumber, template.Subject = big.NewInt(2), pkix.Name{CommonName: "dc1"}
 	template.NotBefore, template.KeyUsage = template.NotAfter.Add(-2*time.Hour), x509.KeyUsageDigitalSignature
+	if now := time.Now(); template.NotBefore.After(now) {
+		template.NotBefore = now.Add(-time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
@@ -308,12 +312,13 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	if strings.Contains(s.text, "(cn=") {
 		most = c.dir.most
 	}
+	boundless := c.dir.boundless
 	c.dir.mu.Unlock()
 	done := result{}
 	if !exists {
 		done.code = goldap.LDAPResultNoSuchObject
 	}
-	if s.size > 0 && (most == 0 || int(s.size) < most) {
+	if s.size > 0 && !boundless && (most == 0 || int(s.size) < most) {
 		most = int(s.size)
 	}
 	if most > 0 && len(found) > most {

@@ -3,7 +3,9 @@ package ldap
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -28,20 +30,20 @@ func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch len(found) {
-	case 0:
-		return nil, s.foundNobody(ctx, name)
-	case 1:
-		for id, e := range found {
-			return s.user(ctx, id, e, false)
+	switch {
+	case found.several():
+		// As much work as for nobody, whom the answer makes of them.
+		if err := s.foundNobody(ctx, name); !errors.Is(err, idp.ErrNoUser) {
+			return nil, err
 		}
+		return nil, found.ambiguous()
+	case len(found.byID) == 0:
+		return nil, s.foundNobody(ctx, name)
 	}
-	var dns []string
-	for _, e := range found {
-		dns = append(dns, fmt.Sprintf("%q", e.DN))
+	for id, e := range found.byID {
+		return s.user(ctx, id, e, false)
 	}
-	slices.Sort(dns)
-	return nil, fmt.Errorf("%w: %s", idp.ErrAmbiguous, strings.Join(dns, ", "))
+	return nil, idp.ErrNoUser
 }
 
 // asked returns where a typed name is searched, and by what filter. It is ErrNoUser for one that nobody can have.
@@ -58,26 +60,54 @@ func (s *Source) asked(ctx context.Context, name string) (bases []string, filter
 	return bases, filter, err
 }
 
-// entries returns the accounts that fit the filter, by their ids: one base DN may lie below another.
-func (s *Source) entries(ctx context.Context, bases []string, filter string) (map[string]*goldap.Entry, error) {
-	found := map[string]*goldap.Entry{}
+// accounts are those that a filter fits, by their ids: one base DN may lie below another.
+type accounts struct {
+	byID map[string]*goldap.Entry
+	more bool // the directory has more than it gave
+}
+
+// several reports whether there is more than one.
+func (a accounts) several() bool { return len(a.byID) > 1 || a.more }
+
+// first returns two of them for people to read, in the order of their DNs, and whether those are not all.
+func (a accounts) first() ([]*goldap.Entry, bool) {
+	all := slices.SortedFunc(maps.Values(a.byID), func(x, y *goldap.Entry) int { return strings.Compare(x.DN, y.DN) })
+	return all[:min(len(all), 2)], a.more || len(all) > 2
+}
+
+// ambiguous names them.
+func (a accounts) ambiguous() error {
+	var dns []string
+	named, more := a.first()
+	for _, e := range named {
+		dns = append(dns, fmt.Sprintf("%q", e.DN))
+	}
+	if more {
+		dns = append(dns, "and more")
+	}
+	return fmt.Errorf("%w: %s", idp.ErrAmbiguous, strings.Join(dns, ", "))
+}
+
+// entries returns the accounts that fit the filter. Some servers give all, however few were asked for; that is no fault
+// of theirs, or whoever types a name that three accounts have would take every server for broken.
+func (s *Source) entries(ctx context.Context, bases []string, filter string) (accounts, error) {
+	found := accounts{byID: map[string]*goldap.Entry{}}
 	for _, base := range bases {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
-			BaseDN: base, Scope: goldap.ScopeWholeSubtree, SizeLimit: 2, EnforceSizeLimit: true,
+			BaseDN: base, Scope: goldap.ScopeWholeSubtree, SizeLimit: 2,
 			Filter: filter, Attributes: s.personAttributes(),
 		})
 		if resultIs(err, goldap.LDAPResultSizeLimitExceeded) {
-			return nil, fmt.Errorf("%w: more than two below %q", idp.ErrAmbiguous, base)
-		}
-		if err != nil {
-			return nil, err
+			found.more = true
+		} else if err != nil {
+			return accounts{}, err
 		}
 		for _, e := range entries {
 			id, err := s.kind.idOf(e)
 			if err != nil {
-				return nil, fmt.Errorf("account %q: %w", e.DN, err)
+				return accounts{}, fmt.Errorf("account %q: %w", e.DN, err)
 			}
-			found[id] = e
+			found.byID[id] = e
 		}
 	}
 	return found, nil
@@ -93,7 +123,7 @@ func (s *Source) byID(ctx context.Context, id string) (string, *goldap.Entry, er
 	if err != nil {
 		return "", nil, err
 	}
-	e := found[id]
+	e := found.byID[id]
 	if e == nil {
 		return "", nil, idp.ErrNoUser
 	}

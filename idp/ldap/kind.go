@@ -39,7 +39,7 @@ type kind struct {
 	// accountState says why an account may not be used, from its entry; nil where it may.
 	accountState func(*goldap.Entry, time.Time) *idp.AccountState
 	// describe tells what else an admin may want to know of it.
-	describe func(*goldap.Entry, idp.Lockout, time.Time) []string
+	describe func(*goldap.Entry, idp.Lockout, time.Time) []note
 	// failures are the wrong passwords that the entry counts within a window, where that is known.
 	failures func(*goldap.Entry, time.Duration, time.Time) int
 	// policyAttributes are what readPolicy reads.
@@ -55,6 +55,15 @@ type kind struct {
 	// changeRefused says what the answer to that means; nil where it says nothing of the passwords.
 	changeRefused func(*goldap.Error) error
 }
+
+// note is something that an admin may want to know of an account, and what to do about it.
+type note struct{ what, cure string }
+
+func lockedAt(at time.Time) note {
+	return note{"the account was locked at " + at.UTC().Format(time.RFC3339), "wait until the directory's policy sets it free, or unlock it there"}
+}
+
+var mustChange = note{"the password must be changed at the next sign-in", "the next sign-in asks for another one"}
 
 func kindOf(c Config) (kind, error) {
 	switch c.Kind {

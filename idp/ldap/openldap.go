@@ -220,12 +220,12 @@ func failuresOfOpenLDAP(e *goldap.Entry, window time.Duration, now time.Time) in
 }
 
 // describeOpenLDAP tells what the entry says of the account besides its state.
-func describeOpenLDAP(e *goldap.Entry, _ idp.Lockout, _ time.Time) (notes []string) {
-	if locked := text(e, "pwdAccountLockedTime"); locked != "" && locked != lockedForGood {
-		notes = append(notes, "the account was locked at "+locked)
+func describeOpenLDAP(e *goldap.Entry, _ idp.Lockout, _ time.Time) (notes []note) {
+	if locked := generalTime(text(e, "pwdAccountLockedTime")); !locked.IsZero() {
+		notes = append(notes, lockedAt(locked))
 	}
 	if strings.EqualFold(text(e, "pwdReset"), "true") {
-		notes = append(notes, "the password must be changed at the next sign-in")
+		notes = append(notes, mustChange)
 	}
 	return notes
 }

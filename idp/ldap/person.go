@@ -30,15 +30,15 @@ func (s *Source) personAttributes() []string {
 func (s *Source) user(ctx context.Context, id string, e *goldap.Entry, fresh bool) (*idp.User, error) {
 	u := &idp.User{
 		Source: s.name, ID: id, DN: e.DN,
-		Name:        text(e, s.attributes.Username),
-		Email:       text(e, s.attributes.Email),
-		FirstName:   text(e, s.attributes.FirstName),
-		LastName:    text(e, s.attributes.LastName),
-		DisplayName: text(e, s.attributes.DisplayName),
+		Name:        readable(e, s.attributes.Username),
+		Email:       readable(e, s.attributes.Email),
+		FirstName:   readable(e, s.attributes.FirstName),
+		LastName:    readable(e, s.attributes.LastName),
+		DisplayName: readable(e, s.attributes.DisplayName),
 	}
 	for _, attribute := range s.kind.names {
 		if u.Name == "" {
-			u.Name = text(e, attribute)
+			u.Name = readable(e, attribute)
 		}
 	}
 	if u.Name == "" || u.DN == "" {
@@ -83,6 +83,16 @@ func (s *Source) further(ctx context.Context, u *idp.User, e *goldap.Entry) erro
 		}
 	}
 	return nil
+}
+
+// readable returns the first value of an attribute that can be written for people and applications.
+func readable(e *goldap.Entry, attribute string) string {
+	for _, v := range e.GetEqualFoldRawAttributeValues(attribute) {
+		if written, ok := textOf(attribute, v); ok {
+			return written
+		}
+	}
+	return ""
 }
 
 // text returns the first value of an attribute that is text.

@@ -53,6 +53,36 @@ func TestFindAddresses(t *testing.T) {
 	}
 }
 
+// TestFindMore: three accounts under one name are two too many, and no fault of the server's, whether or not it keeps
+// to the number of entries that it was asked for.
+func TestFindMore(t *testing.T) {
+	for _, boundless := range []bool{false, true} {
+		dir := corp()
+		dir.boundless = boundless
+		dir.entries = append(dir.entries, person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"), person("Di T", 'd', "x@example.test"))
+		s := open(t, dir, 2, nil)
+		asked := func(name string) int {
+			dir.forget()
+			_, _ = s.Find(t.Context(), name)
+			_, searches := dir.seen()
+			return len(searches)
+		}
+		if several, none := asked("x@example.test"), asked("y@example.test"); several != none {
+			t.Errorf("boundless %v: %d searches for a name of several, and %d for nobody's", boundless, several, none)
+		}
+		_, err := s.Find(t.Context(), "x@example.test")
+		if !errors.Is(err, idp.ErrAmbiguous) || strings.Count(err.Error(), "T,"+people) != 2 || !strings.Contains(err.Error(), "more") {
+			t.Errorf("boundless %v: %v", boundless, err)
+		}
+		if n := strings.Count(strings.Join(levels(s.CheckUser(t.Context(), "x@example.test")), "\n"), "T,"+people); n != 2 {
+			t.Errorf("boundless %v: check names %d accounts", boundless, n)
+		}
+		if st := s.Status(); st[0].State != "up" || st[1].State != "unknown" {
+			t.Errorf("boundless %v: %+v", boundless, st)
+		}
+	}
+}
+
 // TestFindDomain: what stands before a backslash has to be this domain.
 func TestFindDomain(t *testing.T) {
 	bare := corp()
@@ -100,7 +130,7 @@ func TestAttributes(t *testing.T) {
 		many = append(many, fmt.Sprintf("value-%d", n))
 	}
 	dir.set("url", many...)
-	dir.set("info", "text", "\xff", "")
+	dir.set("info", "text", "\xff", "", "\x00\x01", "more\ttext\n", "\ufffe", "\u0085")
 	s := open(t, dir, 1, func(c *ldap.Config) {
 		c.Attributes.Username = "employeeID"
 		c.Attributes.More = []string{"objectGUID", "objectSid", "thumbnailPhoto", "url", "info", "absent"}
@@ -112,11 +142,16 @@ func TestAttributes(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"objectGUID": {"00112233-4455-6677-8899-aabbccddee61"}, "objectSid": {"S-1-5-32-556"}, "thumbnailPhoto": nil,
-		"url": many, "info": {"text"}, "absent": nil, "staff_number": {"E-17"}, "agent": nil, "employeeID": nil,
+		"url": many, "info": {"text", "more\ttext\n", "\u0085"}, "absent": nil, "staff_number": {"E-17"}, "agent": nil, "employeeID": nil,
 	} {
 		if got := u.Attribute(name); !slices.Equal(got, want) {
 			t.Errorf("%s: %.100v", name, got)
 		}
+	}
+	dir.set("displayName", "\x01", "Alice A.")
+	guid := open(t, dir, 1, func(c *ldap.Config) { c.Attributes.Username = "objectGUID" })
+	if u := guid.find(t, "alice"); u.Name != "00112233-4455-6677-8899-aabbccddee61" || u.DisplayName != "Alice A." {
+		t.Errorf("by GUID: %+v", u)
 	}
 	dir.set("employeeID")
 	if u := s.find(t, "alice"); u.Name != "alice@corp.example.test" || u.Attribute("staff_number") != nil {

@@ -129,7 +129,8 @@ func TestCheck(t *testing.T) {
 	var want []string
 	for _, dc := range s.dcs {
 		want = append(want,
-			"ok "+dc.url()+": connected, certificate proved, signed in as "+service,
+			"warning "+dc.url()+": connected to "+dc.ln.Addr().String()+`, whose certificate "CN=dc1" of "CN=test authority" fits and ends on `+time.Now().UTC().Add(time.Hour).Format(time.DateOnly),
+			"ok "+dc.url()+": signed in as the service account, "+service,
 			`ok `+dc.url()+`: base DN "`+people+`" is there`,
 			`error `+dc.url()+`: base DN "OU=Gone,`+domain+`": LDAP Result Code 32 "No Such Object": `,
 			"ok "+dc.url()+": the clocks agree")
@@ -139,15 +140,25 @@ func TestCheck(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if f := s.Check(t.Context())[4]; f.Level != idp.LevelError || !strings.Contains(f.What, "connecting") || f.Cure == "" {
+	if f := s.Check(t.Context())[5]; f.Level != idp.LevelError || !strings.Contains(f.What, "connecting") || f.Cure == "" {
 		t.Errorf("a server that is down: %+v", f)
 	}
 }
 
 func TestCheckClock(t *testing.T) {
 	s := open(t, corp(), 1, func(c *ldap.Config) { c.Now = func() time.Time { return time.Now().Add(7 * time.Minute) } })
-	if f := s.Check(t.Context())[2]; f.Level != idp.LevelWarning || !strings.Contains(f.What, "7m") {
+	if f := s.Check(t.Context())[3]; f.Level != idp.LevelWarning || !strings.Contains(f.What, "7m") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestCheckCertificate: a certificate that ends soon is told before it does.
+func TestCheckCertificate(t *testing.T) {
+	for ends, want := range map[time.Duration]string{13 * 24 * time.Hour: idp.LevelWarning, 15 * 24 * time.Hour: idp.LevelOK} {
+		s := secured(t, corp(), false, time.Now().Add(ends), here, true)
+		if f := s.Check(t.Context())[0]; f.Level != want || (f.Cure == "") != (want == idp.LevelOK) {
+			t.Errorf("a certificate that ends in %s: %+v", ends, f)
+		}
 	}
 }
 

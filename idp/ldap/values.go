@@ -15,7 +15,7 @@ import (
 const mostParts = 64
 
 // values returns the values of an attribute as text. A GUID and a SID are written as Microsoft's tools do; other
-// values that are no text are left out.
+// values that are no text, such as pictures and certificates, are left out.
 func (s *Source) values(ctx context.Context, e *goldap.Entry, attribute string) ([]string, error) {
 	raw, err := s.rawValues(ctx, e, attribute)
 	if err != nil {
@@ -100,7 +100,23 @@ func textOf(attribute string, v []byte) (string, bool) {
 	case "objectsid", "sidhistory", "tokengroups":
 		return sidText(v)
 	}
-	return string(v), len(v) > 0 && utf8.Valid(v)
+	return string(v), isText(v)
+}
+
+// isText reports whether a value can be read, and written into XML (XML 1.0 §2.2): bytes below 0x20 are fine UTF-8,
+// and the sign-in of whoever has some in an attribute would be refused for them.
+func isText(v []byte) bool {
+	for rest := v; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+		switch {
+		case r == utf8.RuneError && size == 1, r == 0xfffe, r == 0xffff:
+			return false
+		case r < 0x20 && r != '\t' && r != '\n' && r != '\r':
+			return false
+		}
+	}
+	return len(v) > 0
 }
 
 // sidText writes a SID as S-1-5-21-… ([MS-DTYP] §2.4.2).
