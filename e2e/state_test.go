@@ -28,12 +28,21 @@ func (s *staff) domainStates(t *testing.T) {
 
 // treeStates is domainStates for OpenLDAP.
 func (s *staff) treeStates(t *testing.T) {
-	const change = "Your password must be changed first."
-	s.statesAreTold(t, partnerPassword, "partner.example.test", []stateOf{
-		{"piet", change, "password_expired"},
-		{"gina", change, "password_expired"},
-		{"max", change, "must_change"},
-	})
+	const expired = "Your password has expired. Choose a new one"
+	for _, state := range []stateOf{
+		{"piet", expired, "password_expired"},
+		{"gina", expired, "password_expired"}, // with a sign-in or three of grace left
+		{"max", "Your password was given to you by somebody else.", "must_change"},
+	} {
+		name := state.name + "@partner.example.test"
+		s.refused(t, "/", name, "Not-"+partnerPassword)
+		if p := s.try(s.elsewhere(), "/", name, partnerPassword); p.Status != http.StatusOK || !strings.Contains(p.Text, state.sentence) {
+			t.Errorf("%s with the right password: %s", name, p)
+		}
+		if l := login(s.audit(), state.name); l.Reason != state.reason || l.Result != "success" {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
 	s.refused(t, "/", "lola@partner.example.test", partnerPassword)
 	if l := login(s.audit(), "lola@partner.example.test"); l.Result != "failure" || !strings.Contains(l.Detail, "locked") {
 		t.Errorf("lola: %+v", l)
