@@ -67,6 +67,7 @@ type budget struct {
 func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time) (leave func(failed bool) error, err error) {
 	g := l.hold(b.key)
 	for {
+		changed := l.look(g)
 		n, err := c.Failures(ctx, b.key, now, b.window)
 		if err != nil {
 			l.drop(b.key, g)
@@ -76,12 +77,11 @@ func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time
 			l.drop(b.key, g)
 			return nil, errLimited
 		}
-		wait := l.start(g, b.most-n)
-		if wait == nil {
+		if l.start(g, changed, b.most-n) {
 			break
 		}
 		select {
-		case <-wait:
+		case <-changed:
 		case <-ctx.Done():
 			l.drop(b.key, g)
 			return nil, ctx.Err()
@@ -117,15 +117,23 @@ func (l *Limiter) drop(key string, g *gate) {
 	}
 }
 
-// start takes a place, or returns a channel that tells when to look again.
-func (l *Limiter) start(g *gate, places int) <-chan struct{} {
+// look returns what is closed when the next attempt ends. It comes before counting.
+func (l *Limiter) look(g *gate) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if g.running >= places {
-		return g.changed
+	return g.changed
+}
+
+// start takes a place if there is one. An attempt that ended since the count was begun may have failed, so that the
+// places are others by now.
+func (l *Limiter) start(g *gate, looked <-chan struct{}, places int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if g.changed != looked || g.running >= places {
+		return false
 	}
 	g.running++
-	return nil
+	return true
 }
 
 func (l *Limiter) finish(key string, g *gate) {

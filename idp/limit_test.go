@@ -86,6 +86,39 @@ func TestC22ParallelGuessesAreCounted(t *testing.T) {
 	}
 }
 
+// meddled counts as memCounters does, and has something happen once, after a count was read and before it is used.
+type meddled struct {
+	memCounters
+	then func()
+}
+
+func (m *meddled) Failures(ctx context.Context, key string, at time.Time, window time.Duration) (int, error) {
+	n, err := m.memCounters.Failures(ctx, key, at, window)
+	if then := m.then; then != nil {
+		m.then = nil
+		then()
+	}
+	return n, err
+}
+
+// C-22: a count that was read before another guess failed is not believed after that.
+func TestC22AFailureWhileCountingIsSeen(t *testing.T) {
+	l, c := NewLimiter(Limits{}), &meddled{}
+	b := budget{key: "alice", most: 1, window: 15 * time.Minute}
+	leave, err := l.enter(t.Context(), c, b, monday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.then = func() {
+		if err := leave(true); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := l.enter(t.Context(), c, b, monday); !errors.Is(err, errLimited) {
+		t.Errorf("a second guess: %v", err)
+	}
+}
+
 // Only failures count: right sign-ins of one person are all served, however many come at once.
 func TestRightSignInsAreAllServed(t *testing.T) {
 	l, c := NewLimiter(Limits{}), &memCounters{}
