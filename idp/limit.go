@@ -54,21 +54,13 @@ func NewLimiter(l Limits) *Limiter {
 	}
 }
 
-// budget is how many failures a key may have within a window.
-type budget struct {
-	key    string
-	most   int
-	window time.Duration
-
-	directory bool // most stays below the threshold at which a directory locks the account
-}
-
-// enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it.
-func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time) (leave func(failed bool) error, err error) {
+// enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it, by which
+// time a directory has counted it as well: its window ends no later than ours.
+func (l *Limiter) enter(ctx context.Context, c Counters, b budget, clock func() time.Time) (leave func(failed bool) error, err error) {
 	g := l.hold(b.key)
 	for {
 		changed := l.look(g)
-		n, err := c.Failures(ctx, b.key, now, b.window)
+		n, err := b.spent(ctx, c, clock())
 		if err != nil {
 			l.drop(b.key, g)
 			return nil, err
@@ -92,7 +84,7 @@ func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time
 		if !failed {
 			return nil
 		}
-		_, err := c.Fail(context.WithoutCancel(ctx), b.key, now, b.window)
+		_, err := c.Fail(context.WithoutCancel(ctx), b.key, clock(), b.remembered())
 		return err
 	}, nil
 }
