@@ -109,16 +109,10 @@ func TestLockout(t *testing.T) {
 				{"a fine-grained policy", (*siege).finePolicy},
 				{"nobody is locked", (*siege).nobodyLocked},
 			} {
-				t.Run(step.name, func(t *testing.T) { s.on(t).timed(t, step.run) })
+				t.Run(step.name, func(t *testing.T) { step.run(s.on(t), t) })
 			}
 		})
 	}
-}
-
-func (s *siege) timed(t *testing.T, f func(*siege, *testing.T)) {
-	began := time.Now()
-	f(s, t)
-	t.Logf("took %s", time.Since(began).Round(time.Millisecond))
 }
 
 // dn is an account as the proxy names it.
@@ -236,7 +230,7 @@ func (s *siege) desktop(t *testing.T) {
 	}
 }
 
-// finePolicy: whoever is under one has its threshold, which is above the domain's here or below.
+// finePolicy: whoever is under one has its threshold, be it above the domain's or below.
 func (s *siege) finePolicy(t *testing.T) {
 	guesses := slices.Repeat([]guess{{s.who("fine"), "Guess-x"}}, 30)
 	s.wantHeld(t, s.spray(t, guesses), fineThreshold-2, len(guesses)-fineThreshold+2)
@@ -262,7 +256,6 @@ func (s *siege) nobodyLocked(t *testing.T) {
 			t.Errorf("%d of %s", n, dn)
 		}
 	}
-	t.Logf("%d binds in all", len(s.proxy.Binds()))
 }
 
 // checkTells: threshold, window and policy, of everybody and of one person.

@@ -81,16 +81,11 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 		// Perhaps the name is the directory's: that is no wrong password, and counts as none.
 		return nil, f.downErr
 	}
-	b := g.budget(ctx, v, f)
 	offer := func(ctx context.Context) error { return f.source.Authenticate(ctx, f.user, password) }
-	err = g.passOn(ctx, b, offer)
+	err = g.charge(r, v, f, offer)
 	if errors.Is(err, ErrUnanswered) && ctx.Err() == nil {
-		// The server that fell silent is put aside by now, and another may answer.
-		if again := g.passOn(ctx, b, offer); !errors.Is(again, errLimited) {
-			err = again
-		}
+		err = g.chargeAgain(r, v, f, offer, err)
 	}
-	g.blame(client, err)
 	if err == nil && f.user == nil {
 		err = ErrBadCredentials // a source that lets nobody in as somebody
 	}
@@ -101,6 +96,17 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 // whatever shows a source somebody's password passes here.
 func (g *Gateway) charge(r *http.Request, v *visitor, f found, offer func(context.Context) error) error {
 	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
+	g.blame(g.client(r), err)
+	return err
+}
+
+// chargeAgain is charge for a password whose answer was lost: the server that fell silent is put aside by now, and another
+// may answer. Where the person has no failure left for that, it is still the answer that is missing.
+func (g *Gateway) chargeAgain(r *http.Request, v *visitor, f found, offer func(context.Context) error, lost error) error {
+	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
+	if errors.Is(err, errLimited) {
+		return lost
+	}
 	g.blame(g.client(r), err)
 	return err
 }
