@@ -40,7 +40,7 @@ type kind struct {
 	accountState func(*goldap.Entry, time.Time) *idp.AccountState
 	// describe tells what else an admin may want to know of it.
 	describe func(*goldap.Entry, idp.Lockout, time.Time) []string
-	// failures are the wrong passwords that the entry counts within a window; all that it has where that is 0.
+	// failures are the wrong passwords that the entry counts within a window, where that is known.
 	failures func(*goldap.Entry, time.Duration, time.Time) int
 	// policyAttributes are what readPolicy reads.
 	policyAttributes []string
