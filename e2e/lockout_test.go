@@ -18,6 +18,7 @@ const (
 	besiegedBy    = 20   // guesses from one address; with more it is the address that is limited
 	window        = 30 * time.Minute
 	fineThreshold = 6 // of the fine-grained policy
+	briefWindow   = 3 * time.Second
 )
 
 // siege is a gateway in front of a domain that locks accounts, with a proxy in between that counts.
@@ -40,7 +41,10 @@ func openBesieged(t *testing.T, endings ...string) *Domain {
 		Groups: []ADGroup{{Name: "guarded"}},
 		Crowd:  Crowd{Name: "agent", Password: "Blue-Harbour-41x", Count: besieged},
 		Users:  []ADUser{{Name: "svc-gatehouse", Password: passwords["svc-gatehouse"]}},
-		Fine:   []FinePolicy{{Name: "guarded", AppliesTo: []string{"guarded"}, PasswordPolicy: PasswordPolicy{Lockout: fineThreshold, Window: window}}},
+		Fine: []FinePolicy{
+			{Name: "guarded", AppliesTo: []string{"guarded"}, PasswordPolicy: PasswordPolicy{Lockout: fineThreshold, Window: window}},
+			{Name: "brief", AppliesTo: []string{"desk-brief"}, PasswordPolicy: PasswordPolicy{Lockout: 5, Window: briefWindow}},
+		},
 	}
 	add := func(u ADUser) {
 		u.Password, u.Mail = "Warm-Granite-73x", u.Name+"@example.test"
@@ -84,7 +88,7 @@ func (s *siege) who(name string) string { return name + s.people }
 // TestLockout: whatever strangers send, the domain is shown two wrong passwords fewer than lock an account, and locks
 // nobody; and its owner signs in on their own device meanwhile.
 func TestLockout(t *testing.T) {
-	d := openBesieged(t, "-blind", "3", "5", "10")
+	d := openBesieged(t, "-blind", "-brief", "3", "5", "10")
 	t.Run("before a right is granted", func(t *testing.T) {
 		s := besiege(t, d, "-blind", 5, 500*time.Millisecond)
 		t.Run("one is passed on", func(t *testing.T) { s.on(t).policyHidden(t) })
@@ -93,6 +97,7 @@ func TestLockout(t *testing.T) {
 	// What the README has an admin grant to the service account.
 	asRoot(t, nil, "samba-tool", "dsacl", "set", "-H", d.database(), "-s", d.conf,
 		"--objectdn=CN=Password Settings Container,CN=System,"+d.BaseDN, "--sddl=(A;CI;GR;;;AU)")
+	t.Run("a window passes", func(t *testing.T) { besiege(t, d, "-brief", 5, 2*time.Second).windowPasses(t) })
 	for _, threshold := range []int{3, 5, 10} {
 		t.Run(fmt.Sprintf("threshold %d", threshold), func(t *testing.T) {
 			s := besiege(t, d, strconv.Itoa(threshold), threshold, 2*time.Second)

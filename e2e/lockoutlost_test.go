@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,4 +35,28 @@ func (s *siege) answersLost(t *testing.T) {
 	for range 3 {
 		s.wantHeld(t, s.spray(t, []guess{{account, "Guess-x"}}), 0, 1)
 	}
+}
+
+// windowPasses: whom wrong passwords elsewhere have kept out is let in when their time is over, though the domain's count stays;
+// Samba leaves it even after the right one.
+func (s *siege) windowPasses(t *testing.T) {
+	account := s.who("desk")
+	for range 3 {
+		if out, err := s.domain.Bind(account+"@corp.example.test", "Not-The-One-x"); err == nil {
+			t.Fatalf("the domain takes a wrong password: %s", out)
+		}
+	}
+	right := guess{account, "Warm-Granite-73x"}
+	s.wantHeld(t, s.spray(t, []guess{right}), 0, 1)
+	Await(t, "the window to pass", func() error {
+		if n := s.domain.BadPasswords(account); n != 3 {
+			return fmt.Errorf("the domain counts %d", n)
+		}
+		clients, pages := s.strangers(t, 1)
+		p, err := clients[0].try(pages[0], right)
+		if err == nil && p.Kind != "enroll" {
+			err = fmt.Errorf("%s", p)
+		}
+		return err
+	})
 }
