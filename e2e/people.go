@@ -9,6 +9,13 @@ type People struct {
 	Lockout int             // wrong passwords that lock an account; 0 is never
 	Policy  *PasswordPolicy // of the whole domain, instead of Lockout; Samba's own where it is nil
 	Fine    []FinePolicy
+	Crowd   Crowd
+}
+
+// Crowd is many people alike: NAME0000, NAME0001 and so on, who can sign in with their password and have nothing else.
+type Crowd struct {
+	Name, Password string
+	Count          int
 }
 
 // FinePolicy is a fine-grained password policy.

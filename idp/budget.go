@@ -3,18 +3,77 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 )
+
+// Taken for the lockout policy of a directory that does not show it, and for a window that is none.
+const (
+	strictFailures = 3
+	// StrictWindow is how long a failure counts in a directory that does not say.
+	StrictWindow = 30 * time.Minute
+)
+
+// mostWindows bounds how far back a row of failures is followed.
+const mostWindows = 100
+
+// budget is how many failures a key may have within a window.
+type budget struct {
+	key    string
+	most   int
+	window time.Duration
+
+	directory bool      // most stays below the threshold at which a directory locks the account
+	counted   int       // failures that the directory counted, ours among them
+	asked     time.Time // when it was asked for them
+}
+
+// spent returns how many failures count at this moment.
+//
+// A directory begins anew when a whole window has passed since the last failure, and not when it has passed since the
+// first one: a wrong password every twenty minutes locks an account whose window is thirty. So a row of
+// failures counts as a whole, however long it is.
+//
+// What the directory counted may be more, made at some desktop, or of a gateway whose store was lost; ours may be more,
+// because each domain controller counts by itself. They are about the same failures, so the larger one counts. But what
+// the directory said is old by now: failures since then come on top of it.
+func (b budget) spent(ctx context.Context, c Counters, now time.Time) (int, error) {
+	n, err := c.Failures(ctx, b.key, now, b.window)
+	if err != nil || !b.directory {
+		return n, err
+	}
+	for windows, before := 2, 0; n > before && n < b.most && windows <= mostWindows; windows++ {
+		before = n
+		if n, err = c.Failures(ctx, b.key, now, time.Duration(windows)*b.window); err != nil {
+			return 0, err
+		}
+	}
+	if b.counted == 0 || n == 0 {
+		return max(n, b.counted), nil
+	}
+	// The moment itself may be a failure's that the directory had not counted.
+	since, err := c.Failures(ctx, b.key, now, now.Sub(b.asked)+time.Millisecond)
+	return max(n, b.counted+since), err
+}
+
+// remembered is how long a failure may count, in a row of others.
+func (b budget) remembered() time.Duration {
+	if b.directory {
+		return b.window * time.Duration(min(b.most, mostWindows))
+	}
+	return b.window
+}
 
 // checkPassword finds the person and has their source judge the password, within the limits.
 // An unknown name costs the same work as a wrong password.
 func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
-	client := g.client(r)
+	ctx, client := r.Context(), g.client(r)
 	if g.limiter.addresses.empty(client, g.now()) {
 		return nil, errAddressLimited
 	}
-	f, err := g.lookUp(r.Context(), Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
+	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +81,11 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 		// Perhaps the name is the directory's: that is no wrong password, and counts as none.
 		return nil, f.downErr
 	}
-	err = g.charge(r, v, f, func(ctx context.Context) error { return f.source.Authenticate(ctx, f.user, password) })
+	offer := func(ctx context.Context) error { return f.source.Authenticate(ctx, f.user, password) }
+	err = g.charge(r, v, f, offer)
+	if errors.Is(err, ErrUnanswered) && ctx.Err() == nil {
+		err = g.chargeAgain(r, v, f, offer, err)
+	}
 	if err == nil && f.user == nil {
 		err = ErrBadCredentials // a source that lets nobody in as somebody
 	}
@@ -32,63 +95,117 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 // charge has the source judge a password by offer, if the person has a failure left, and counts a wrong one:
 // whatever shows a source somebody's password passes here.
 func (g *Gateway) charge(r *http.Request, v *visitor, f found, offer func(context.Context) error) error {
-	ctx, now := r.Context(), g.now()
-	client := g.client(r)
-	b := g.budget(ctx, f)
-	leave, err := g.limiter.enter(ctx, g.store, b, now)
-	if errors.Is(err, errLimited) && f.user != nil {
-		// A stranger's failures must not lock out the person's own device (security.md C-21).
-		if own, ok := g.ownBudget(ctx, v, f.user, b); ok {
-			leave, err = g.limiter.enter(ctx, g.store, own, now)
-		}
-	}
+	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
+	g.blame(g.client(r), err)
+	return err
+}
+
+// chargeAgain is charge for a password whose answer was lost: the server that fell silent is put aside by now, and another
+// may answer. Where the person has no failure left for that, it is still the answer that is missing.
+func (g *Gateway) chargeAgain(r *http.Request, v *visitor, f found, offer func(context.Context) error, lost error) error {
+	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
 	if errors.Is(err, errLimited) {
-		g.limiter.addresses.take(client, now) // so that trying on in vain ends as well
+		return lost
 	}
+	g.blame(g.client(r), err)
+	return err
+}
+
+// passOn is charge, with nobody to blame yet. A password that was sent and not answered may have been counted by the
+// directory, so that it costs the person what a wrong one does.
+func (g *Gateway) passOn(ctx context.Context, b budget, offer func(context.Context) error) error {
+	leave, err := g.limiter.enter(ctx, g.store, b, g.now)
 	if err != nil {
 		return err
 	}
 	err = offer(ctx)
-	failed := errors.Is(err, ErrBadCredentials)
-	if failed {
-		g.limiter.addresses.take(client, now)
-	}
-	if counted := leave(failed); counted != nil {
+	if counted := leave(errors.Is(err, ErrBadCredentials) || errors.Is(err, ErrUnanswered)); counted != nil {
 		return counted
 	}
 	return err
 }
 
-// budget returns how many failures the person, or the unknown name, may have.
-func (g *Gateway) budget(ctx context.Context, f found) budget {
-	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
-	lr, ok := f.source.(LimitReader)
-	if !ok {
-		return b
+// blame counts against an address what must not go on from there for ever: a wrong password, and trying on in vain.
+func (g *Gateway) blame(client netip.Addr, err error) {
+	if errors.Is(err, ErrBadCredentials) || errors.Is(err, errLimited) {
+		g.limiter.addresses.take(client, g.now())
 	}
-	l, err := lr.Limit(ctx, f.user)
-	most, window := l.Failures, l.Window
-	switch {
-	case err != nil:
-		// Unreadable: as if the directory locked after 3 in 30 minutes.
-		most, window = 3, 30*time.Minute
-	case most == 0:
-		return b // the directory never locks, so there is nothing to stay below
-	}
-	// Two below the directory's own threshold: the gateway must not become the cannon that locks accounts.
-	b.most, b.window, b.directory = max(1, most-2), window, true
-	return b
 }
 
-// ownBudget returns the credit of the person's own device.
-func (g *Gateway) ownBudget(ctx context.Context, v *visitor, u *User, b budget) (budget, bool) {
-	own, err := g.ownDevice(ctx, v, u.Key())
-	if err != nil || own == nil {
-		return b, false
+// budget returns how many failures the person, or the unknown name, may have from where the visitor sits.
+func (g *Gateway) budget(ctx context.Context, v *visitor, f found) budget {
+	strangers, own := g.budgets(ctx, f)
+	// A stranger's failures must not lock out the person's own device (security.md C-21). For a name that nobody has
+	// the store is asked all the same.
+	d, err := g.ownDevice(ctx, v, f.key)
+	if err != nil || d == nil {
+		return strangers
 	}
-	b.key = "password:" + u.Key() + ":" + hashText(own.ID)
-	if b.directory {
-		b.most = 1 // together with the strangers' failures still below the directory's threshold
+	if !own.directory {
+		own.key += ":" + hashText(d.ID)
 	}
-	return b, true
+	return own
+}
+
+// budgets returns that of strangers, and that of a device that the person called their own. Where a directory locks,
+// all of them count together: a stranger and three devices that fail in turn stay below its threshold.
+func (g *Gateway) budgets(ctx context.Context, f found) (strangers, own budget) {
+	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
+	l := lockoutOf(ctx, f)
+	if l.Failures == 0 {
+		return b, b
+	}
+	b.window, b.directory, b.counted, b.asked = l.Window, true, l.Counted, f.asked
+	strangers, own = b, b
+	strangers.most, own.most = l.PassedOn()
+	return strangers, own
+}
+
+// lockoutOf returns when the source locks the person's account; no failures where it never does.
+func lockoutOf(ctx context.Context, f found) Lockout {
+	lr, ok := f.source.(LimitReader)
+	if !ok {
+		return Lockout{}
+	}
+	l, err := lr.Limit(ctx, f.user)
+	if err != nil {
+		l.Failures, l.Window = strictFailures, StrictWindow
+	}
+	if l.Window <= 0 {
+		l.Window = StrictWindow
+	}
+	return l
+}
+
+// PassedOn is how many failures within the window the gateway shows the directory: two fewer than lock, lest it become the
+// cannon that locks accounts, and one fewer where the last is from a device that the person called their
+// own. One is passed on whatever the threshold is, or nobody could sign in.
+func (l Lockout) PassedOn() (strangers, own int) {
+	return max(1, l.Failures-2), max(1, l.Failures-1)
+}
+
+// checkFailures reports how many wrong passwords of the person count now, and how many more would be taken.
+func (g *Gateway) checkFailures(ctx context.Context, f found, where string) Finding {
+	strangers, own := g.budgets(ctx, f)
+	n, err := strangers.spent(ctx, g.store, g.now())
+	out := Finding{Level: LevelOK, Where: where}
+	switch {
+	case errors.Is(err, ErrNotReady):
+		n = strangers.counted
+		out.Level, out.Cure = LevelWarning, "start the gateway once, then check again"
+		out.What = "the store is not open, so that the gateway's own count is not known; "
+	case err != nil:
+		return Finding{Level: LevelError, Where: where, What: "wrong passwords cannot be counted: " + err.Error(), Cure: "look at the store"}
+	}
+	left := max(0, strangers.most-n)
+	if !strangers.directory {
+		out.What += fmt.Sprintf("%d wrong passwords count within %s, %d more are taken", n, strangers.window, left)
+	} else {
+		out.What += fmt.Sprintf("%d wrong passwords count, until there was none for %s; %d more would be passed on to the directory, %d from a device that the person called their own",
+			n, strangers.window, left, max(0, own.most-n))
+	}
+	if left == 0 && out.Cure == "" {
+		out.Level, out.Cure = LevelWarning, "wait, or let the person sign in on a device of their own; the account itself is not locked by this"
+	}
+	return out
 }

@@ -163,7 +163,10 @@ func (g *Gateway) checkSignIn(ctx context.Context, t Typed, way string) (*User, 
 			who.Level, who.What, who.Cure = LevelWarning, who.What+", as a break-glass account: "+f.downErr.Error(), "caddy gatehouse check"
 		}
 	}
-	return f.user, append(out, who)
+	if out = append(out, who); f.user != nil {
+		out = append(out, g.checkFailures(ctx, f, where))
+	}
+	return f.user, out
 }
 
 // checkOpens reports whether a person may open an application, by which rule, what they would be asked, and

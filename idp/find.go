@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // found is where a name was looked up.
@@ -13,6 +14,7 @@ type found struct {
 	user    *User          // nil where nobody has the name
 	source  PasswordSource // of the user; for nobody, one that does the work all the same
 	key     string         // counts failures: the user's key, or the name as everybody would write it
+	asked   time.Time      // when sources were begun to be asked
 	downErr error          // why a source could not answer
 	refusal *Error         // why there is nobody, where there is more to say of it than that
 }
@@ -63,7 +65,7 @@ func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
 // where somebody is known. The first that knows them, and may, is theirs. Where a directory cannot
 // answer, a local account may still sign in, and its session says so.
 func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, may func(*origin, *User) error) (found, error) {
-	f := found{key: "name:" + strings.ToLower(name)}
+	f := found{key: "name:" + strings.ToLower(name), asked: g.now()}
 	for _, o := range origins {
 		ps := o.passwords
 		if ps == nil {

@@ -54,20 +54,13 @@ func NewLimiter(l Limits) *Limiter {
 	}
 }
 
-// budget is how many failures a key may have within a window.
-type budget struct {
-	key    string
-	most   int
-	window time.Duration
-
-	directory bool // most stays below the threshold at which a directory locks the account
-}
-
-// enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it.
-func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time) (leave func(failed bool) error, err error) {
+// enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it, by which
+// time a directory has counted it as well: its window ends no later than ours.
+func (l *Limiter) enter(ctx context.Context, c Counters, b budget, clock func() time.Time) (leave func(failed bool) error, err error) {
 	g := l.hold(b.key)
 	for {
-		n, err := c.Failures(ctx, b.key, now, b.window)
+		changed := l.look(g)
+		n, err := b.spent(ctx, c, clock())
 		if err != nil {
 			l.drop(b.key, g)
 			return nil, err
@@ -76,12 +69,11 @@ func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time
 			l.drop(b.key, g)
 			return nil, errLimited
 		}
-		wait := l.start(g, b.most-n)
-		if wait == nil {
+		if l.start(g, changed, b.most-n) {
 			break
 		}
 		select {
-		case <-wait:
+		case <-changed:
 		case <-ctx.Done():
 			l.drop(b.key, g)
 			return nil, ctx.Err()
@@ -92,7 +84,7 @@ func (l *Limiter) enter(ctx context.Context, c Counters, b budget, now time.Time
 		if !failed {
 			return nil
 		}
-		_, err := c.Fail(context.WithoutCancel(ctx), b.key, now, b.window)
+		_, err := c.Fail(context.WithoutCancel(ctx), b.key, clock(), b.remembered())
 		return err
 	}, nil
 }
@@ -117,15 +109,23 @@ func (l *Limiter) drop(key string, g *gate) {
 	}
 }
 
-// start takes a place, or returns a channel that tells when to look again.
-func (l *Limiter) start(g *gate, places int) <-chan struct{} {
+// look returns what is closed when the next attempt ends. It comes before counting.
+func (l *Limiter) look(g *gate) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if g.running >= places {
-		return g.changed
+	return g.changed
+}
+
+// start takes a place if there is one. An attempt that ended since the count was begun may have failed, so that the
+// places are others by now.
+func (l *Limiter) start(g *gate, looked <-chan struct{}, places int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if g.changed != looked || g.running >= places {
+		return false
 	}
 	g.running++
-	return nil
+	return true
 }
 
 func (l *Limiter) finish(key string, g *gate) {

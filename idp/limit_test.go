@@ -49,6 +49,11 @@ func (m *memCounters) Clear(_ context.Context, key string) error {
 	return nil
 }
 
+// at is a clock that stands still.
+func at(moment time.Time) func() time.Time {
+	return func() time.Time { return moment }
+}
+
 // C-22: guesses sent together cannot pass before the first of them is counted.
 func TestC22ParallelGuessesAreCounted(t *testing.T) {
 	l, c := NewLimiter(Limits{}), &memCounters{}
@@ -57,7 +62,7 @@ func TestC22ParallelGuessesAreCounted(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 200 {
 		wg.Go(func() {
-			leave, err := l.enter(t.Context(), c, b, monday)
+			leave, err := l.enter(t.Context(), c, b, at(monday))
 			if errors.Is(err, errLimited) {
 				return
 			}
@@ -86,6 +91,39 @@ func TestC22ParallelGuessesAreCounted(t *testing.T) {
 	}
 }
 
+// meddled counts as memCounters does, and has something happen once, after a count was read and before it is used.
+type meddled struct {
+	memCounters
+	then func()
+}
+
+func (m *meddled) Failures(ctx context.Context, key string, at time.Time, window time.Duration) (int, error) {
+	n, err := m.memCounters.Failures(ctx, key, at, window)
+	if then := m.then; then != nil {
+		m.then = nil
+		then()
+	}
+	return n, err
+}
+
+// C-22: a count that was read before another guess failed is not believed after that.
+func TestC22AFailureWhileCountingIsSeen(t *testing.T) {
+	l, c := NewLimiter(Limits{}), &meddled{}
+	b := budget{key: "alice", most: 1, window: 15 * time.Minute}
+	leave, err := l.enter(t.Context(), c, b, at(monday))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.then = func() {
+		if err := leave(true); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := l.enter(t.Context(), c, b, at(monday)); !errors.Is(err, errLimited) {
+		t.Errorf("a second guess: %v", err)
+	}
+}
+
 // Only failures count: right sign-ins of one person are all served, however many come at once.
 func TestRightSignInsAreAllServed(t *testing.T) {
 	l, c := NewLimiter(Limits{}), &memCounters{}
@@ -93,7 +131,7 @@ func TestRightSignInsAreAllServed(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 500 {
 		wg.Go(func() {
-			leave, err := l.enter(t.Context(), c, b, monday)
+			leave, err := l.enter(t.Context(), c, b, at(monday))
 			if err != nil {
 				t.Error(err)
 				return
@@ -112,17 +150,17 @@ func TestRightSignInsAreAllServed(t *testing.T) {
 func TestFailuresAreForgottenWithTheWindow(t *testing.T) {
 	l, c := NewLimiter(Limits{}), &memCounters{}
 	b := budget{key: "alice", most: 1, window: 15 * time.Minute}
-	leave, err := l.enter(t.Context(), c, b, monday)
+	leave, err := l.enter(t.Context(), c, b, at(monday))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := leave(true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.enter(t.Context(), c, b, monday.Add(14*time.Minute)); !errors.Is(err, errLimited) {
+	if _, err := l.enter(t.Context(), c, b, at(monday.Add(14*time.Minute))); !errors.Is(err, errLimited) {
 		t.Errorf("within the window: %v", err)
 	}
-	if _, err := l.enter(t.Context(), c, b, monday.Add(15*time.Minute)); err != nil {
+	if _, err := l.enter(t.Context(), c, b, at(monday.Add(15*time.Minute))); err != nil {
 		t.Errorf("after the window: %v", err)
 	}
 }
@@ -175,5 +213,47 @@ func TestC70SignInsBegunByStrangersAreBounded(t *testing.T) {
 	}
 	if !l.mayStart(office, monday.Add(time.Second)) {
 		t.Error("refused a second later")
+	}
+}
+
+// C-21: failures that follow each other within a window count as a whole, as a directory counts them, and no longer than
+// that. Ours alone do so: what one domain controller counted need not be what another one did.
+func TestC21ARowOfFailuresCountsAsAWhole(t *testing.T) {
+	minute := func(n int) time.Time { return monday.Add(time.Duration(n) * time.Minute) }
+	b := budget{key: "alice", most: 8, window: 30 * time.Minute, directory: true}
+	c := &memCounters{}
+	for i, want := range []int{1, 2, 3, 4, 5, 6} {
+		if _, err := c.Fail(t.Context(), b.key, minute(29*i), b.remembered()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := b.spent(t.Context(), c, minute(29*i+28)); n != want || err != nil {
+			t.Errorf("after %d failures: %d, %v", i+1, n, err)
+		}
+	}
+	if n, err := b.spent(t.Context(), c, minute(29*5+30)); n != 0 || err != nil {
+		t.Errorf("a window after the last one: %d, %v", n, err)
+	}
+	b.directory = false
+	if n, err := b.spent(t.Context(), c, minute(29*5+2)); n != 1 || err != nil {
+		t.Errorf("where no directory counts: %d, %v", n, err)
+	}
+}
+
+// C-22: what the directory counted is as old as the question: failures since then come on top.
+func TestC22FailuresSinceTheDirectoryWasAsked(t *testing.T) {
+	for _, x := range []struct{ counted, before, since, want int }{
+		{0, 0, 0, 0}, {0, 3, 2, 5}, {3, 3, 0, 3}, {3, 1, 0, 3}, {3, 3, 2, 5}, {3, 0, 2, 5}, {1, 4, 1, 5},
+	} {
+		b := budget{key: "alice", most: 9, window: 30 * time.Minute, directory: true, counted: x.counted, asked: monday}
+		c := &memCounters{}
+		for i := range x.before {
+			_, _ = c.Fail(t.Context(), b.key, monday.Add(time.Duration(i-10)*time.Second), b.window)
+		}
+		for i := range x.since {
+			_, _ = c.Fail(t.Context(), b.key, monday.Add(time.Duration(i)*time.Second), b.window)
+		}
+		if n, err := b.spent(t.Context(), c, monday.Add(10*time.Second)); n != x.want || err != nil {
+			t.Errorf("%+v: %d, %v", x, n, err)
+		}
 	}
 }

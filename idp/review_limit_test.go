@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -132,19 +131,7 @@ func TestC19ABurstIsPaidFor(t *testing.T) {
 	corp := &gatedSource{countingSource: countingSource{name: "corp", users: map[string]string{}, limit: 5}}
 	corp.waiting.Add(burst)
 	v := withSources(t, corp)
-	var forms []*http.Request
-	for i := range burst + 1 {
-		v.use(fmt.Sprint("bot", i))
-		v.visit("/")
-		v.arrive(t)
-		body := url.Values{"f": {v.mark(t)}, "username": {fmt.Sprint("nobody", i)}, "password": {"x"}}.Encode()
-		r := v.request(http.MethodPost, "/login", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		for _, c := range v.cookies(t) {
-			r.AddCookie(c)
-		}
-		forms = append(forms, r)
-	}
+	forms := v.armed(t, burst+1, func(i int) string { return fmt.Sprint("nobody", i) })
 	var done sync.WaitGroup
 	for _, r := range forms[:burst] {
 		done.Go(func() { v.gateway.ServeHTTP(httptest.NewRecorder(), r) })

@@ -57,13 +57,13 @@ func stateOfActiveDirectory(e *goldap.Entry, now time.Time) *idp.AccountState {
 }
 
 // failuresOfActiveDirectory returns how many wrong passwords are counted. The count stays as it is after its time, until
-// the next try begins a new one.
+// the next try begins a new one. One without its moment would keep somebody out for ever, and is taken for old.
 func failuresOfActiveDirectory(e *goldap.Entry, window time.Duration, now time.Time) int {
 	n, err := strconv.Atoi(text(e, "badPwdCount"))
 	if err != nil || n < 0 {
 		return 0
 	}
-	if last := fileTime(text(e, "badPasswordTime")); window > 0 && !last.IsZero() && !now.Before(last.Add(window)) {
+	if last := fileTime(text(e, "badPasswordTime")); window > 0 && (last.IsZero() || !now.Before(last.Add(window))) {
 		return 0
 	}
 	return n

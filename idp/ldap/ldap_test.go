@@ -285,32 +285,6 @@ func TestFindGroup(t *testing.T) {
 	}
 }
 
-func TestLimit(t *testing.T) {
-	now := time.Now()
-	s := open(t, corp(), 1, func(c *ldap.Config) { c.Now = func() time.Time { return now } })
-	want := func(failures int, window time.Duration) {
-		t.Helper()
-		l, err := s.Limit(t.Context(), nil)
-		if l != (idp.Lockout{Failures: failures, Window: window}) || err != nil {
-			t.Errorf("%+v, %v; want %d within %s", l, err, failures, window)
-		}
-	}
-	want(5, 10*time.Minute)
-	s.dir.mu.Lock()
-	s.dir.entries[0].attributes["lockoutThreshold"] = []string{"3"}
-	s.dir.mu.Unlock()
-	want(5, 10*time.Minute)
-	now = now.Add(10 * time.Minute)
-	want(3, 10*time.Minute)
-	s.dir.mu.Lock()
-	s.dir.entries[0].attributes["lockoutThreshold"] = nil
-	s.dir.mu.Unlock()
-	now = now.Add(10 * time.Minute)
-	if l, err := s.Limit(t.Context(), nil); err == nil {
-		t.Errorf("a policy that is not shown is read as %+v", l)
-	}
-}
-
 // TestManyAtOnce: everybody is served on a handful of connections.
 func TestManyAtOnce(t *testing.T) {
 	s := open(t, corp(), 1, func(c *ldap.Config) { c.Searches, c.Binds = 4, 4 })

@@ -75,12 +75,17 @@ func (s *Source) policyFor(ctx context.Context, u *idp.User) (policy, error) {
 			return policy{}, err
 		}
 	}
-	if g.policy != "" {
-		return s.policyAt(ctx, g.policy)
+	return s.policyOf(ctx, g.policy, u.DN)
+}
+
+// policyOf returns the policy of whoever is at the DN, and has one of their own or none.
+func (s *Source) policyOf(ctx context.Context, own, dn string) (policy, error) {
+	if own != "" {
+		return s.policyAt(ctx, own)
 	}
-	for _, dn := range s.common {
-		if len(s.common) == 1 || within(u.DN, dn) {
-			return s.policyAt(ctx, dn)
+	for _, common := range s.common {
+		if len(s.common) == 1 || within(dn, common) {
+			return s.policyAt(ctx, common)
 		}
 	}
 	return s.commonPolicy(ctx)
@@ -145,19 +150,19 @@ func (s *Source) policyAt(ctx context.Context, dn string) (policy, error) {
 	return read, read.err
 }
 
-// windowOf returns the window of the policy that holds for a person, if it was read already.
-func (s *Source) windowOf(own, dn string) time.Duration {
-	if own != "" {
-		p, _ := s.policies.get(own, s.now())
-		return p.lockout.Window
+// failures returns how many wrong passwords the directory counts of the person. The count outlives its window, so that the
+// policy has to be known: without it somebody who mistyped a password last week would be kept out for ever.
+func (s *Source) failures(ctx context.Context, own string, e *goldap.Entry) int {
+	n := s.kind.failures(e, 0, s.now())
+	if n == 0 {
+		return 0
 	}
-	for _, common := range s.common {
-		if len(s.common) == 1 || within(dn, common) {
-			p, _ := s.policies.get(common, s.now())
-			return p.lockout.Window
-		}
+	window := idp.StrictWindow
+	if p, err := s.policyOf(ctx, own, e.DN); err == nil && p.lockout.Window > 0 {
+		window = p.lockout.Window
 	}
-	return 0
+	// The directory's clock may be behind ours, and its window may not be over yet.
+	return s.kind.failures(e, window+min(mostSkew, window/10), s.now())
 }
 
 // within reports whether an entry lies in the domain whose top the root is, and in no domain below that.
@@ -169,13 +174,14 @@ func within(dn, root string) bool {
 func (s *Source) checkLockout(ctx context.Context) idp.Finding {
 	p, err := s.commonPolicy(ctx)
 	failures, window := p.lockout.Failures, p.lockout.Window
+	strangers, own := p.lockout.PassedOn()
 	switch {
 	case err != nil:
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, err)
 	case failures == 0:
 		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set a threshold for the domain (lockoutThreshold, pwdMaxFailure)")
 	case failures < 3:
-		return s.finding("warning", "the domain locks an account after %d failures within %s; the gateway cannot stay two below that", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window)
+		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, strangers)
 	}
-	return s.finding("ok", "the domain locks an account after %d failures within %s; the gateway passes %d on", "", failures, window, failures-2)
+	return s.finding("ok", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, or %d with one from a device that the person called their own", "", failures, window, s.common, strangers, own)
 }

@@ -270,7 +270,7 @@ func TestOpenLDAPPolicy(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	at := func(c *ldap.Config) { c.Now = func() time.Time { return now } }
 	dir := unix()
-	dir.of(annDN, "pwdFailureTime", "20261126115959.123456Z", "20261126115001Z", "20261126114959Z", "x")
+	dir.of(annDN, "pwdFailureTime", "20261126115959.123456Z", "20261126114901Z", "20261126114859Z", "x")
 	dir.of(annDN, "pwdChangedTime", "20261126000000Z")
 	s := openUnix(t, dir, at)
 	u := s.find(t, "ann")

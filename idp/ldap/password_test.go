@@ -11,7 +11,6 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
-	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
 const form = "delete unicodePwd add unicodePwd "
@@ -228,36 +227,6 @@ func TestPasswordExpires(t *testing.T) {
 		strict(dir, text)
 		if got := open(t, dir, 1, nil).find(t, "alice").PasswordExpires; !got.Equal(want) {
 			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-}
-
-// TestFailures: the directory leaves a count as it is after its time.
-func TestFailures(t *testing.T) {
-	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	at := func(d time.Duration) string { return fileTime(now.Add(d)) }
-	for _, c := range []struct {
-		count, last  string
-		first, known int // before and after the window is known, which is ten minutes
-	}{
-		{"2", at(-9 * time.Minute), 2, 2}, {"2", at(-10 * time.Minute), 2, 0}, {"2", "", 2, 2}, {"", "", 0, 0}, {"-1", "", 0, 0}, {"x", "", 0, 0},
-	} {
-		dir := corp()
-		for _, e := range dir.entries {
-			if e.dn == alice {
-				e.attributes["badPwdCount"], e.attributes["badPasswordTime"] = []string{c.count}, []string{c.last}
-			}
-		}
-		s := open(t, dir, 1, func(cfg *ldap.Config) { cfg.Now = func() time.Time { return now } })
-		if got := s.find(t, "alice").Failures; got != c.first {
-			t.Errorf("%+v: %d at first", c, got)
-		}
-		if _, err := s.Limit(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
-		u := s.find(t, "alice")
-		if l, err := s.Limit(t.Context(), u); u.Failures != c.known || l.Counted != c.known || err != nil {
-			t.Errorf("%+v: %d, %+v, %v", c, u.Failures, l, err)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (s *Source) user(ctx context.Context, id string, e *goldap.Entry, fresh boo
 		return nil, err
 	}
 	u.PasswordExpires = g.expires
-	u.Failures = s.kind.failures(e, s.windowOf(g.policy, e.DN), s.now())
+	u.Failures = s.failures(ctx, g.policy, e)
 	return u, nil
 }
 

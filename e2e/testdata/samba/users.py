@@ -7,6 +7,7 @@ import time
 import ldb
 from samba import sd_utils
 from samba.auth import system_session
+from samba.crypto import md4_hash_blob
 from samba.dcerpc import security
 from samba.param import LoadParm
 from samba.samdb import SamDB
@@ -19,6 +20,7 @@ db = SamDB(url=database, session_info=system_session(), lp=lp)
 base = str(db.domain_dn())
 DAY = 86400 * 10**9  # Go's nanoseconds
 NEVER = str(-0x8000000000000000)
+BYPASS_PASSWORD_HASH = "local_oid:1.3.6.1.4.1.7165.4.3.12:0"
 CHANGE_PASSWORD = "ab721a53-1e2f-11d0-9819-00aa0040529b"
 
 
@@ -75,7 +77,7 @@ def fine_policy(name, policy, applies_to, precedence):
 
 def age_password(dn, nanoseconds):
     past = int(time.time()) - nanoseconds // 10**9 + 11644473600
-    replace(dn, "pwdLastSet", str(past * 10**7), ["local_oid:1.3.6.1.4.1.7165.4.3.12:0"])
+    replace(dn, "pwdLastSet", str(past * 10**7), [BYPASS_PASSWORD_HASH])
 
 
 def forbid_change(dn):
@@ -131,6 +133,18 @@ def bring_into_state(state, name, dn, password):
         sys.exit("no state of an account is named " + state)
 
 
+def crowd(name, password, count):
+    # A thousand in a second: one transaction, and none of the keys of Kerberos, which cost more than all the rest.
+    secret = md4_hash_blob(password.encode("utf-16-le"))
+    now = str((int(time.time()) + 11644473600) * 10**7)
+    db.transaction_start()
+    for i in range(count):
+        one = "%s%04d" % (name, i)
+        db.add({"dn": "CN=%s,CN=Users,%s" % (one, base), "objectClass": "user", "sAMAccountName": one, "userAccountControl": "512",
+                "userPrincipalName": one + "@corp.example.test", "unicodePwd": secret, "pwdLastSet": now}, controls=[BYPASS_PASSWORD_HASH])
+    db.transaction_commit()
+
+
 if people["Policy"]:
     domain_policy(people["Policy"])
 elif people["Lockout"]:
@@ -167,3 +181,4 @@ for i, policy in enumerate(people["Fine"] or []):
     fine_policy(policy["Name"], policy, [users.get(who) or group_dn(who) for who in policy["AppliesTo"]], policy["Precedence"] or i + 10)
 for user in people["Users"] or []:
     bring_into_state(user["State"], user["Name"], users[user["Name"]], user["Password"])
+crowd(people["Crowd"]["Name"], people["Crowd"]["Password"], people["Crowd"]["Count"])
