@@ -185,17 +185,17 @@ func (l Lockout) PassedOn() (strangers, own int) {
 }
 
 // checkFailures reports how many wrong passwords of the person count now, and how many more would be taken.
-func (g *Gateway) checkFailures(ctx context.Context, f found, where string) Finding {
+func (g *Gateway) checkFailures(ctx context.Context, f found) Finding {
 	strangers, own := g.budgets(ctx, f)
 	n, err := strangers.spent(ctx, g.store, g.now())
-	out := Finding{Level: LevelOK, Where: where}
+	out := Finding{Level: LevelOK}
 	switch {
 	case errors.Is(err, ErrNotReady):
 		n = strangers.counted
 		out.Level, out.Cure = LevelWarning, "start the gateway once, then check again"
 		out.What = "the store is not open, so that the gateway's own count is not known; "
 	case err != nil:
-		return Finding{Level: LevelError, Where: where, What: "wrong passwords cannot be counted: " + err.Error(), Cure: "look at the store"}
+		return Finding{Level: LevelError, What: "wrong passwords cannot be counted: " + err.Error(), Cure: "look at the store"}
 	}
 	left := max(0, strangers.most-n)
 	if !strangers.directory {

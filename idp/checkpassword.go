@@ -33,21 +33,20 @@ func (g *Gateway) CheckPassword(ctx context.Context, name string, client netip.A
 	if err != nil || f.user == nil {
 		return withheld(LevelError, "a sign-in finds nobody", "see what is said of the sign-in, above")
 	}
-	leave, err := g.limiter.enter(ctx, g.store, g.budget(ctx, f), g.now())
+	strangers, _ := g.budgets(ctx, f)
+	var unsaid error // why it was not shown after all
+	err = g.passOn(ctx, strangers, func(ctx context.Context) error {
+		line := Event{Kind: EventAdmin, Reason: "password_checked", User: f.user.Key(), Name: f.user.Name, Source: f.user.Source, Detail: clip(by)}
+		if unsaid = g.note(ctx, line); unsaid != nil {
+			return unsaid
+		}
+		return f.source.Authenticate(ctx, f.user, password.Reveal())
+	})
 	switch {
+	case unsaid != nil:
+		return withheld(LevelError, unsaid.Error(), "see the log of the gateway")
 	case errors.Is(err, errLimited):
 		return withheld(LevelWarning, f.user.Key()+" has no failure left", "wait until the failures are forgotten; a person's own device may still sign in")
-	case err != nil:
-		return withheld(LevelWarning, "failures cannot be counted: "+err.Error(), "start the gateway once, then check again")
-	}
-	line := Event{Kind: EventAdmin, Reason: "password_checked", User: f.user.Key(), Name: f.user.Name, Source: f.user.Source, Detail: clip(by)}
-	if err := g.note(ctx, line); err != nil {
-		err = errors.Join(err, leave(false))
-		return withheld(LevelError, err.Error(), "see the log of the gateway")
-	}
-	err = f.source.Authenticate(ctx, f.user, password.Reveal())
-	if counted := leave(errors.Is(err, ErrBadCredentials)); counted != nil {
-		err = errors.Join(counted, err)
 	}
 	return passwordFinding(f.user, err)
 }

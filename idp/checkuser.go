@@ -164,7 +164,7 @@ func (g *Gateway) checkSignIn(ctx context.Context, t Typed, way string) (*User, 
 		}
 	}
 	if out = append(out, who); f.user != nil {
-		out = append(out, g.checkFailures(ctx, f, where))
+		out = append(out, g.checkFailures(ctx, f))
 	}
 	return f.user, out
 }

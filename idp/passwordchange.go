@@ -63,12 +63,7 @@ func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChang
 		}
 		marked = !had
 	}
-	asked := false
-	err := g.charge(r, v, found{user: u, source: o.passwords, key: u.Key()}, func(ctx context.Context) error {
-		if asked {
-			return ErrUnanswered // the old password may not be the old one any more
-		}
-		asked = true
+	err := g.charge(r, v, found{user: u, source: o.passwords, key: u.Key(), asked: now}, func(ctx context.Context) error {
 		// Whoever leaves the page has changed their password all the same.
 		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
 	})
