@@ -13,17 +13,20 @@
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
-//	login.go     name and password, within the limits of limit.go and buckets.go
+//	login.go     name and password
+//	budget.go    how many wrong ones are passed on to a source; limit.go and buckets.go hold to it
 //	find.go      whose a typed name is; routing.go says which sources are asked for it
 //	next.go      the only place that decides what comes after a step
 //	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one
 //	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
+//	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go and help.go
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //
-// What administrators do by command is in administer.go, movesource.go, check.go and checkuser.go.
+// What administrators do by command is in administer.go, movesource.go, check.go, checkuser.go and
+// checkpassword.go.
 //
 // Nothing here starts a goroutine, and a Gateway holds no state that matters: that is in the store and in the
 // [Limiter], which the configurations before and after a reload share.
