@@ -237,12 +237,38 @@ func TestReadmeDefaults(t *testing.T) {
 	}
 }
 
-// TestReadmeReasons looks for each reason of the troubleshooting table in the code that writes it.
-func TestReadmeReasons(t *testing.T) {
-	_, table, _ := strings.Cut(readme(t), "\n| Reason |")
+// TestReadmeFindings looks for what a check says of a directory in the code that says it. Words in capitals, numbers and
+// what … stands for differ.
+func TestReadmeFindings(t *testing.T) {
+	_, table, _ := strings.Cut(readme(t), "\n| Finding | Cure |")
 	table, _, _ = strings.Cut(table, "\n\n")
+	code := codeOf(t, "../idp")
+	quoted, differs := regexp.MustCompile("`[^`]+`"), regexp.MustCompile(`…|"[^"]*"|\b[A-Z]{4,}\b|\bN\b|\d+`)
+	found := 0
+	for line := range strings.SplitSeq(table, "\n") {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		for _, text := range quoted.FindAllString(cell, -1) {
+			for _, part := range differs.Split(strings.Trim(text, "`"), -1) {
+				if part = strings.Trim(part, " ().,"); len(part) < 6 {
+					continue
+				}
+				found++
+				if !strings.Contains(code, part) {
+					t.Errorf("README.md has the finding %s, and no check says %q", text, part)
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d findings in README.md", found)
+	}
+}
+
+// codeOf returns what the packages below a directory are written with.
+func codeOf(t *testing.T, dir string) string {
+	t.Helper()
 	var code strings.Builder
-	err := filepath.WalkDir("../idp", func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -253,13 +279,21 @@ func TestReadmeReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return code.String()
+}
+
+// TestReadmeReasons looks for each reason of the troubleshooting table in the code that writes it.
+func TestReadmeReasons(t *testing.T) {
+	_, table, _ := strings.Cut(readme(t), "\n| Reason |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	code := codeOf(t, "../idp")
 	found := 0
 	for line := range strings.SplitSeq(table, "\n") {
 		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
 		for reason := range strings.SplitSeq(cell, ", ") {
 			if reason = strings.Trim(reason, "`"); strings.Contains(line, "`"+reason+"`") {
 				found++
-				if !strings.Contains(code.String(), `"`+reason+`"`) {
+				if !strings.Contains(code, `"`+reason+`"`) {
 					t.Errorf("README.md explains the reason %s, which nothing gives", reason)
 				}
 			}
