@@ -18,6 +18,9 @@ const (
 	// these, has the next one tried beside it. Where nothing is known of it, it is given firstPatience.
 	patienceTimes                = 3
 	leastPatience, firstPatience = 20 * time.Millisecond, 50 * time.Millisecond
+	// overduePart of its time is what an operation may take before its server is overdue. Whoever comes until the
+	// operation has failed would wait in vain as well, and a password that was sent is lost.
+	overduePart = 10
 )
 
 // errand is one operation on its way from server to server.
@@ -46,7 +49,11 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 			break
 		}
 		sent := p.source.now()
+		op := &trial{server: l.server}
+		slow := time.AfterFunc(p.source.timeouts.Operation/overduePart, op.late)
 		err := l.conn.within(ctx, e.patience(l.server), f)
+		slow.Stop()
+		op.done()
 		wasSent := l.conn.wire.sent.Load()
 		p.put(l.conn)
 		if err == nil || judged(err) {
@@ -140,7 +147,8 @@ func (e *errand) connect(ctx context.Context) (link, bool) {
 	return link{}, false
 }
 
-// trial is an attempt to reach a server. While one is overdue, everybody else asks the other servers first.
+// trial is an attempt to reach a server, or to have it answer. While one is overdue, everybody else asks the other
+// servers first.
 type trial struct {
 	server *server
 	state  atomic.Int32 // 0, then perhaps 1 for late, then 2 for over

@@ -286,3 +286,27 @@ func TestNoTLS(t *testing.T) {
 		})
 	}
 }
+
+// TestOverduePassword is F-03: while a server keeps one password waiting, the next ones are not sent to it. They could not
+// be sent a second time.
+func TestOverduePassword(t *testing.T) {
+	s := open(t, corp(), 2, func(c *ldap.Config) {
+		patient(c)
+		c.Timeouts.Operation = 2 * time.Second
+	})
+	s.signIn(t)
+	u := s.find(t, "alice")
+	s.dcs[0].misbehave(on(goldap.ApplicationBindRequest, hang))
+	done := make(chan error)
+	go func() { done <- s.Authenticate(context.WithoutCancel(t.Context()), u, "Us3r-Passw0rd!") }()
+	await(t, "the other server to be asked first", func() bool { return s.Status()[0].Server == s.dcs[1].url() })
+	s.signIn(t)
+	if got := s.state(s.dcs[0]); got != "up" {
+		t.Errorf("before its time is over the first server is %s", got)
+	}
+	s.dcs[0].misbehave(nil)
+	s.dcs[0].hangUp()
+	<-done
+	await(t, "it to be asked first again", func() bool { return s.Status()[0].Server == s.dcs[0].url() })
+	s.signIn(t)
+}

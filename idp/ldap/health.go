@@ -30,7 +30,7 @@ const (
 // until it has answered a probe: the first comes after a pause. Only where every server is aside are they asked
 // without one, since waiting would only make an outage longer.
 type health struct {
-	overdue atomic.Int32 // dials that take longer than they should
+	overdue atomic.Int32 // dials and operations that take longer than they should
 
 	mu      sync.Mutex
 	state   string // "" is unknown
