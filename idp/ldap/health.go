@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,15 +76,27 @@ func (h *health) answer(sent, now time.Time) bool {
 	return was == down
 }
 
-// aside reports whether the others are to be asked first.
-func (h *health) aside() bool {
-	if h.overdue.Load() > 0 {
-		return true
-	}
+// When a server is asked.
+const (
+	askedFirst = iota
+	askedLater // something of it is overdue
+	askedLast  // it is down
+)
+
+func (h *health) turn() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state == down
+	switch {
+	case h.state == down:
+		return askedLast
+	case h.overdue.Load() > 0:
+		return askedLater
+	}
+	return askedFirst
 }
+
+// aside reports whether the others are to be asked first.
+func (h *health) aside() bool { return h.turn() > askedFirst }
 
 // startProbe reports whether it is time for a probe, for one of those who ask.
 func (h *health) startProbe(now time.Time) bool {
@@ -141,7 +154,7 @@ func (s *Source) inOrder(ctx context.Context) ([]*server, error) {
 		return nil, err
 	}
 	sorted := asideLast(all)
-	if len(sorted) > 1 && !sorted[0].health.aside() {
+	if len(sorted) > 1 && sorted[0].health.turn() < askedLast {
 		for _, sv := range sorted[1:] {
 			if sv.health.startProbe(s.now()) {
 				go sv.revive(context.WithoutCancel(ctx))
@@ -151,16 +164,15 @@ func (s *Source) inOrder(ctx context.Context) ([]*server, error) {
 	return sorted, nil
 }
 
+// asideLast sorts servers by when they are asked. One that is slow comes before one that is down: where this machine itself is
+// slow, every server is.
 func asideLast(all []*server) []*server {
-	good, aside := make([]*server, 0, len(all)), []*server(nil)
+	by := make([][]*server, askedLast+1)
 	for _, sv := range all {
-		if sv.health.aside() {
-			aside = append(aside, sv)
-		} else {
-			good = append(good, sv)
-		}
+		turn := sv.health.turn()
+		by[turn] = append(by[turn], sv)
 	}
-	return append(good, aside...)
+	return slices.Concat(by...)
 }
 
 // revive asks a server that is aside as a sign-in would: a connection, the service account, a search. A server that
