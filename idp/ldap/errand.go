@@ -73,11 +73,15 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 			continue
 		}
 		// A connection that the server closed while it waited was sent nothing that counted, as a rule; so a
-		// bind is sent a second time, and never a third. One that is not answered in time may yet be judged.
+		// bind is sent a second time, elsewhere if possible, and never a third. One that is not answered in time may yet
+		// be judged.
 		if e.none.sent = true; l.alive || hung || e.resent {
 			break
 		}
 		e.resent = true
+		if e.hasOther(l.server) {
+			e.left = append(slices.DeleteFunc(e.left, func(o *server) bool { return o == l.server }), l.server)
+		}
 	}
 	if len(e.none.causes) == 0 {
 		e.none.causes = append(e.none.causes, context.Cause(ctx))
@@ -88,10 +92,15 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 // patience is how long an operation may take. A search is asked of the next server while there is time.
 func (e *errand) patience(sv *server) time.Duration {
 	d := e.pool.source.timeouts.Operation
-	if e.pool.again && slices.ContainsFunc(e.left, func(o *server) bool { return o != sv && !o.health.aside() }) {
+	if e.pool.again && e.hasOther(sv) {
 		return d / 2
 	}
 	return d
+}
+
+// hasOther reports whether another server is well.
+func (e *errand) hasOther(sv *server) bool {
+	return slices.ContainsFunc(e.left, func(o *server) bool { return o != sv && !o.health.aside() })
 }
 
 // declined reports whether the server has answered that it will not do it now, which leaves nothing behind.

@@ -310,3 +310,23 @@ func TestOverduePassword(t *testing.T) {
 	await(t, "it to be asked first again", func() bool { return s.Status()[0].Server == s.dcs[0].url() })
 	s.signIn(t)
 }
+
+// TestResentElsewhere: a password that is sent a second time, since the connection to the first server broke, is sent to
+// another one: whatever broke the connection may do so again, and there is no third time.
+func TestResentElsewhere(t *testing.T) {
+	s := open(t, corp(), 2, patient)
+	s.signIn(t)
+	u := s.find(t, "alice")
+	var passwords atomic.Int32
+	s.dcs[0].misbehave(on(goldap.ApplicationBindRequest, func(c net.Conn, _ *ber.Packet) {
+		passwords.Add(1)
+		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+		_ = c.Close()
+	}))
+	if err := s.Authenticate(t.Context(), u, "Us3r-Passw0rd!"); err != nil {
+		t.Error(err)
+	}
+	if n := passwords.Load(); n != 1 {
+		t.Errorf("the first server was sent %d passwords", n)
+	}
+}
