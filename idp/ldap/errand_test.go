@@ -330,3 +330,33 @@ func TestResentElsewhere(t *testing.T) {
 		t.Errorf("the first server was sent %d passwords", n)
 	}
 }
+
+// TestStatusLooksAgain: who watches the servers learns that one is back, though nobody signs in.
+func TestStatusLooksAgain(t *testing.T) {
+	var n network
+	var clock clock
+	s := open(t, corp(), 2, func(c *ldap.Config) { patient(c); c.Dial, c.Now = n.dial, clock.now })
+	s.signIn(t)
+	for _, d := range s.dcs {
+		n.rule(d, refused)
+		d.hangUp()
+	}
+	if _, err := s.Find(t.Context(), "alice"); err == nil {
+		t.Fatal("somebody is found")
+	}
+	dials := n.dialsTo(s.dcs[1])
+	for range 10 {
+		s.Status()
+	}
+	if got := n.dialsTo(s.dcs[1]); got != dials {
+		t.Errorf("before its pause is over it is dialled %d times", got-dials)
+	}
+	for _, d := range s.dcs {
+		n.rule(d, nil)
+	}
+	clock.advance(time.Minute)
+	await(t, "both to be up", func() bool { return s.state(s.dcs[0]) == "up" && s.state(s.dcs[1]) == "up" })
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

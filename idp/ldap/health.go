@@ -156,12 +156,17 @@ func (s *Source) inOrder(ctx context.Context) ([]*server, error) {
 	sorted := asideLast(all)
 	if len(sorted) > 1 && sorted[0].health.turn() < askedLast {
 		for _, sv := range sorted[1:] {
-			if sv.health.startProbe(s.now()) {
-				go sv.revive(context.WithoutCancel(ctx))
-			}
+			sv.lookAgain(ctx)
 		}
 	}
 	return sorted, nil
+}
+
+// lookAgain probes a server that is down, if its pause is over.
+func (sv *server) lookAgain(ctx context.Context) {
+	if sv.health.startProbe(sv.source.now()) {
+		go sv.revive(context.WithoutCancel(ctx))
+	}
 }
 
 // asideLast sorts servers by when they are asked. One that is slow comes before one that is down: where this machine itself is
@@ -198,11 +203,13 @@ func (sv *server) revive(ctx context.Context) {
 	sv.answered(sent)
 }
 
-// Status implements [idp.StatusReporter].
+// Status implements [idp.StatusReporter]. Who watches is the only one to ask at night, so this, too, has servers
+// probed whose pause is over.
 func (s *Source) Status() []idp.ServerStatus {
 	var all []idp.ServerStatus
 	known, err := s.knownServers()
 	for _, sv := range asideLast(known) {
+		sv.lookAgain(context.Background())
 		all = append(all, sv.health.status(sv.url))
 	}
 	if s.finder != nil && err != nil {
