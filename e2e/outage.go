@@ -80,11 +80,12 @@ func (o *outage) listed() []string {
 	return []string{"server " + o.proxies[0].URL + " " + o.proxies[1].URL, "base_dn " + o.domain.BaseDN}
 }
 
-// anew gives the gateway proxies that have done nothing yet, and so servers of which it knows nothing.
-func (o *outage) anew() {
+// anew gives the gateway proxies that have done nothing yet, and so servers of which it knows nothing, and perhaps more
+// options of the source.
+func (o *outage) anew(options ...string) {
 	o.t.Helper()
 	o.proxies = o.newProxies(o.t)
-	o.values["Options"] = o.listed()
+	o.values["Options"] = append(o.listed(), options...)
 	o.Configure("outage", o.values)
 	if err := o.Reload(); err != nil {
 		o.t.Fatal(err)
