@@ -31,11 +31,8 @@ type whereabouts struct {
 	asking bool
 }
 
-func newAddresses(r *net.Resolver, now func() time.Time) *addresses {
-	return &addresses{
-		lookup: func(ctx context.Context, host string) ([]netip.Addr, error) { return r.LookupNetIP(ctx, "ip", host) },
-		reach:  new(net.Dialer).DialContext, now: now, hosts: map[string]*whereabouts{},
-	}
+func newAddresses(r resolver, now func() time.Time) *addresses {
+	return &addresses{lookup: r.host, reach: new(net.Dialer).DialContext, now: now, hosts: map[string]*whereabouts{}}
 }
 
 // dial is like [net.Dialer.DialContext]. Of several addresses each has its share of the time.
