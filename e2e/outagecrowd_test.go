@@ -40,7 +40,7 @@ func (o *outage) refreshStarvesNobody() {
 	for _, a := range append(append(alone.lost(), amid.lost()...), visits.lost()...) {
 		o.t.Errorf("%s: %v", a.who, a.err)
 	}
-	if amid.median() > alone.median()+quick {
+	if amid.median() > wellAgain(alone.median()) {
 		o.t.Errorf("sign-ins take %s, and %s while nobody works", ms(amid.median()), ms(alone.median()))
 	}
 	if looked < len(amid)+len(o.workers)/2 {
