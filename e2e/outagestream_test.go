@@ -69,7 +69,8 @@ func (d *desk) login(c *Caddy, password string) attempt {
 func (w *worker) visit(c *Caddy, launch bool) attempt {
 	a := attempt{who: w.who.Name, began: time.Now()}
 	var p *Page
-	want, err := "portal", error(nil)
+	var err error
+	want := "portal"
 	if launch {
 		want = "post"
 		p, err = w.press(w.tiles, "connect")

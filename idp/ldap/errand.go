@@ -48,16 +48,8 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 		if !ok {
 			break
 		}
-		sent := p.source.now()
-		op := &trial{server: l.server}
-		slow := time.AfterFunc(p.source.timeouts.Operation/overduePart, op.late)
-		err := l.conn.within(ctx, e.patience(l.server), f)
-		slow.Stop()
-		op.done()
-		wasSent := l.conn.wire.sent.Load()
-		p.put(l.conn)
+		wasSent, err := e.ask(ctx, l.conn, f)
 		if err == nil || judged(err) {
-			l.server.answered(sent)
 			return err
 		}
 		e.none.causes = append(e.none.causes, err)
@@ -87,6 +79,22 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 		e.none.causes = append(e.none.causes, context.Cause(ctx))
 	}
 	return &e.none
+}
+
+// ask runs the operation on a connection, and reports whether anything was sent.
+func (e *errand) ask(ctx context.Context, c *conn, f func(*goldap.Conn) error) (sent bool, err error) {
+	p, sv := e.pool, c.server
+	began, op := p.source.now(), &trial{server: sv}
+	slow := time.AfterFunc(p.source.timeouts.Operation/overduePart, op.late)
+	err = c.within(ctx, e.patience(sv), f)
+	slow.Stop()
+	op.done()
+	sent = c.wire.sent.Load()
+	p.put(c)
+	if err == nil || judged(err) {
+		sv.answered(began)
+	}
+	return sent, err
 }
 
 // patience is how long an operation may take. A search is asked of the next server while there is time.
@@ -241,9 +249,10 @@ func (p *pool) warm(sv *server) *conn {
 	return nil
 }
 
-// hot reports whether the connection was in use a moment ago, by which it is alive.
+// hot reports whether the connection was in use a moment ago, by which it is alive. A server that is slow because very many
+// ask it is not asked more by probes.
 func (c *conn) hot(now time.Time) bool {
-	return now.Sub(c.since) < coldTime && !c.server.health.aside()
+	return now.Sub(c.since) < coldTime && c.server.health.turn() < askedLast
 }
 
 // learn notes what a new connection to the server took.

@@ -306,7 +306,9 @@ func TestOverduePassword(t *testing.T) {
 	}
 	s.dcs[0].misbehave(nil)
 	s.dcs[0].hangUp()
-	<-done
+	if err := <-done; err != nil {
+		t.Errorf("what the first server did not answer: %v", err)
+	}
 	await(t, "it to be asked first again", func() bool { return s.Status()[0].Server == s.dcs[0].url() })
 	s.signIn(t)
 }

@@ -62,6 +62,12 @@ func TestTurns(t *testing.T) {
 	if got := order(); !slices.Equal(got, []string{"well", "slow", "down"}) {
 		t.Errorf("asked in the order %v", got)
 	}
+	now := time.Now()
+	for _, sv := range all {
+		if hot := (&conn{server: sv, since: now}).hot(now); hot == (sv.url == "down") {
+			t.Errorf("of a server that is %s, a connection just used is hot: %v", sv.url, hot)
+		}
+	}
 	late.done()
 	if got := order(); !slices.Equal(got, []string{"slow", "well", "down"}) {
 		t.Errorf("once it has answered they are asked in the order %v", got)
