@@ -70,15 +70,20 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 		if e.none.sent = true; l.alive || hung || e.resent {
 			break
 		}
-		e.resent = true
-		if e.hasOther(l.server) {
-			e.left = append(slices.DeleteFunc(e.left, func(o *server) bool { return o == l.server }), l.server)
-		}
+		e.resend(l.server)
 	}
 	if len(e.none.causes) == 0 {
 		e.none.causes = append(e.none.causes, context.Cause(ctx))
 	}
 	return &e.none
+}
+
+// resend has another server asked first, if one is well: whatever broke the connection may do so again.
+func (e *errand) resend(sv *server) {
+	e.resent = true
+	if e.hasOther(sv) {
+		e.left = append(slices.DeleteFunc(e.left, func(o *server) bool { return o == sv }), sv)
+	}
 }
 
 // ask runs the operation on a connection, and reports whether anything was sent.
