@@ -117,7 +117,7 @@ func (f found) checkNamesRecords(t *testing.T) {
 		{"ok", f.urls()[0] + ": connected"},
 		{"ok", f.urls()[1] + ": connected"},
 	} {
-		if !slices.ContainsFunc(lines, func(l finding) bool { return l.Level == want.level && strings.Contains(l.What, want.words) }) {
+		if !slices.ContainsFunc(lines, func(l checkLine) bool { return l.Level == want.level && strings.Contains(l.What, want.words) }) {
 			t.Errorf("check does not say %s: %s: %+v", want.level, want.words, lines)
 		}
 	}
@@ -159,7 +159,7 @@ func (f found) startsWithoutDNS(t *testing.T) {
 	}
 	f.awaitState("domain corp.example.test", "down", "on "+f.dns.Addr+": no such host")
 	lines, err := f.check()
-	if err == nil || !slices.ContainsFunc(lines, func(l finding) bool {
+	if err == nil || !slices.ContainsFunc(lines, func(l checkLine) bool {
 		return l.Level == "error" && strings.Contains(l.What, "finding servers of corp.example.test: "+zurich) && strings.Contains(l.Cure, "resolver")
 	}) {
 		t.Errorf("check: %v, %+v", err, lines)

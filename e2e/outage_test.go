@@ -123,7 +123,7 @@ func (o *outage) tellsOfFirst() {
 		o.t.Error("check finds no error")
 	}
 	for i, level := range []string{"error", "ok"} {
-		if !slices.ContainsFunc(found, func(f finding) bool { return f.Level == level && strings.Contains(f.What, o.proxies[i].URL+": ") }) {
+		if !slices.ContainsFunc(found, func(f checkLine) bool { return f.Level == level && strings.Contains(f.What, o.proxies[i].URL+": ") }) {
 			o.t.Errorf("check has no %s of %s: %+v", level, o.proxies[i].URL, found)
 		}
 	}

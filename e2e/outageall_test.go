@@ -150,7 +150,7 @@ func (o *outage) tellsOfAll(words string) {
 		o.t.Error("check finds no error")
 	}
 	for _, p := range o.proxies {
-		if !slices.ContainsFunc(found, func(f finding) bool {
+		if !slices.ContainsFunc(found, func(f checkLine) bool {
 			return f.Level == "error" && f.Where == "source corp" && strings.Contains(f.What, p.URL) && f.Cure != ""
 		}) {
 			o.t.Errorf("check does not name %s: %+v", p.URL, found)
@@ -178,11 +178,11 @@ func (o *outage) nothingWasCounted() {
 	}
 }
 
-// finding is a line of check --json.
-type finding struct{ Level, Where, What, Cure string }
+// checkLine is a line of check --json.
+type checkLine struct{ Level, Where, What, Cure string }
 
 // check runs "caddy gatehouse check --json".
-func (o *outage) check() (found []finding, err error) {
+func (o *outage) check() (found []checkLine, err error) {
 	o.t.Helper()
 	out, err := o.Command("gatehouse", "check", "--json", "--config", o.config())
 	at := max(0, strings.Index(out, "[\n"))

@@ -81,7 +81,7 @@ func TestOutageByCertificate(t *testing.T) {
 	}
 	for _, s := range servers {
 		o.awaitState(s.url, "down", s.why)
-		i := slices.IndexFunc(found, func(f finding) bool { return strings.Contains(f.What, s.url+":") })
+		i := slices.IndexFunc(found, func(f checkLine) bool { return strings.Contains(f.What, s.url+":") })
 		if i < 0 {
 			t.Errorf("check does not name the server whose certificate is %s: %+v", s.name, found)
 			continue
