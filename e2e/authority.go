@@ -55,12 +55,17 @@ func (a *Authority) Roots() *x509.CertPool {
 
 // Issue signs a certificate for hosts and addresses; the first is its common name.
 func (a *Authority) Issue(names ...string) (tls.Certificate, error) {
+	return a.IssueUntil(time.Time{}, names...)
+}
+
+// IssueUntil is Issue for a certificate that ends at that time, also one that has passed.
+func (a *Authority) IssueUntil(end time.Time, names ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: names[0]}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		Subject: pkix.Name{CommonName: names[0]}, NotAfter: end, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -90,13 +95,16 @@ func (a *Authority) WritePair(dir string, names ...string) error {
 	)
 }
 
-// sign fills in what every certificate of a test has: a number, and a life longer than any test's.
+// sign fills in what every certificate of a test has: a number, and a life longer than any test's if it has no end yet.
 func sign(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) ([]byte, error) {
 	number, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
 		return nil, err
 	}
-	template.SerialNumber, template.NotBefore, template.NotAfter = number, time.Now().Add(-time.Hour), time.Now().Add(30*24*time.Hour)
+	template.SerialNumber, template.NotBefore = number, time.Now().Add(-2*time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(30 * 24 * time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
 	if err != nil {
 		return nil, fmt.Errorf("signing a certificate: %w", err)

@@ -213,6 +213,8 @@ func (h *path) request(m ldapMessage) bool {
 			return h.flood(f, m)
 		case f.fault == EndlessSearch && m.op == opSearch:
 			return h.entries(f, m)
+		case f.fault == slowly && !h.pause(f):
+			return false
 		}
 		n, err := h.far.Write(m.raw)
 		h.sent += n
@@ -239,10 +241,7 @@ func (h *path) answer(m ldapMessage) bool {
 			if m.raw = m.raw[1:]; len(m.raw) == 0 {
 				return true
 			}
-			select {
-			case <-time.After(f.every):
-			case <-f.changed:
-			case <-h.left:
+			if !h.pause(f) {
 				return false
 			}
 		default:
@@ -254,6 +253,18 @@ func (h *path) answer(m ldapMessage) bool {
 // wait holds what comes until the fault changes, or reports that nobody waits for it any more.
 func (h *path) wait(f state) bool {
 	select {
+	case <-f.changed:
+		return true
+	case <-h.left:
+		return false
+	}
+}
+
+// pause is wait that ends after the fault's pause, too.
+func (h *path) pause(f state) bool {
+	select {
+	case <-time.After(f.every):
+		return true
 	case <-f.changed:
 		return true
 	case <-h.left:

@@ -44,8 +44,9 @@ const (
 	// EndlessSearch answers a request with well-formed entries of a search that do not end. The proxy has to end the TLS.
 	EndlessSearch
 
-	// hangAfter is set by [FaultProxy.HangAfter].
+	// hangAfter is set by [FaultProxy.HangAfter], and slowly by [FaultProxy.SlowBy].
 	hangAfter
+	slowly
 )
 
 // state is the fault that holds, until changed is closed.
@@ -53,7 +54,7 @@ type state struct {
 	fault   Fault
 	after   int                    // of hangAfter
 	only    func(name string) bool // whose binds hang; nil is everybody's
-	every   time.Duration          // between two bytes of Trickle
+	every   time.Duration          // between two bytes of Trickle, or before each request of slowly
 	changed chan struct{}
 }
 
@@ -157,6 +158,12 @@ func (p *FaultProxy) HangBinds(whose func(name string) bool) {
 func (p *FaultProxy) TrickleEvery(pause time.Duration) {
 	p.t.Helper()
 	p.set(state{fault: Trickle, every: pause})
+}
+
+// SlowBy holds every request back for a while.
+func (p *FaultProxy) SlowBy(pause time.Duration) {
+	p.t.Helper()
+	p.set(state{fault: slowly, every: pause})
 }
 
 // Cut resets the connections that are open, as a server does that restarts. New ones are let in at once.

@@ -82,7 +82,8 @@ type Refresher interface {
 
 // StatusReporter is an optional power of a source that asks servers.
 type StatusReporter interface {
-	// Status returns the servers in the order in which they would be asked now, from memory.
+	// Status returns the servers in the order in which they would be asked now, from memory. It waits for nobody; a
+	// server that is down may be looked at again meanwhile.
 	Status() []ServerStatus
 }
 

@@ -131,27 +131,40 @@ func cureOf(err error) string {
 }
 
 func cureOfTLS(err error) string {
-	var proof *tls.CertificateVerificationError
-	named := ""
-	if errors.As(err, &proof) && len(proof.UnverifiedCertificates) > 0 {
-		leaf := proof.UnverifiedCertificates[0]
-		named = fmt.Sprintf(" The server shows %q, names %v, valid from %s to %s, issued by %q.",
-			leaf.Subject, leaf.DNSNames, leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly), leaf.Issuer)
-	}
 	var (
+		proof   *tls.CertificateVerificationError
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
 	)
+	var leaf *x509.Certificate
+	if errors.As(err, &proof) && len(proof.UnverifiedCertificates) > 0 {
+		leaf = proof.UnverifiedCertificates[0]
+	}
 	switch {
 	case errors.As(err, &unknown):
-		return "put the certificate of the authority that issued the server's into ca_file." + named
+		return "put the certificate of the authority that issued the server's into ca_file." + namedCertificate(leaf, unknown.Cert)
 	case errors.As(err, &name):
-		return "write the server with a name that is in its certificate, or issue it one with this name." + named
+		return "write the server with a name that is in its certificate, or issue it one with this name." + namedCertificate(leaf, leaf)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != leaf:
+		return "renew the authority's certificate, in ca_file as well, or set this machine's clock." + namedCertificate(leaf, invalid.Cert)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "renew the server's certificate, or set this machine's clock." + named
+		return "renew the server's certificate, or set this machine's clock." + namedCertificate(leaf, leaf)
 	}
-	return "give the server a certificate that fits, and let it take LDAP over TLS." + named
+	return "give the server a certificate that fits, and let it take LDAP over TLS." + namedCertificate(leaf, invalid.Cert)
+}
+
+// namedCertificate describes the certificate that fails, which is the server's own, or one above it.
+func namedCertificate(leaf, fails *x509.Certificate) string {
+	what := "The certificate that fails is"
+	if fails == nil || fails == leaf {
+		what, fails = "The server shows", leaf
+	}
+	if fails == nil {
+		return ""
+	}
+	return fmt.Sprintf(" %s %q, names %v, valid from %s to %s, issued by %q.", what,
+		fails.Subject, fails.DNSNames, fails.NotBefore.UTC().Format(time.DateOnly), fails.NotAfter.UTC().Format(time.DateOnly), fails.Issuer)
 }
 
 func (c *conn) checkBase(ctx context.Context, base string) idp.Finding {

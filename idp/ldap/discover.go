@@ -93,26 +93,6 @@ func baseOfDomain(domain string) string {
 // name is how the finder is called in a status.
 func (f *finder) name() string { return "domain " + f.domain }
 
-// newResolver asks one DNS server, or those of the machine where no address is given.
-func newResolver(address string) (*net.Resolver, error) {
-	if address == "" {
-		return net.DefaultResolver, nil
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		host, port = strings.Trim(address, "[]"), "53"
-	}
-	ip, err := netip.ParseAddr(host)
-	number, wrong := strconv.ParseUint(port, 10, 16)
-	if err != nil || wrong != nil || number == 0 {
-		return nil, fmt.Errorf("resolver %q: write the address of a DNS server: 10.0.0.53 or 10.0.0.53:53", address)
-	}
-	address = net.JoinHostPort(ip.String(), port)
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}, nil
-}
-
 // servers returns those that the DNS names, and those of the configuration after them. Only while nothing was
 // ever found does anybody wait for the DNS.
 func (s *Source) servers(ctx context.Context) ([]*server, error) {

@@ -18,6 +18,9 @@ const (
 	// these, has the next one tried beside it. Where nothing is known of it, it is given firstPatience.
 	patienceTimes                = 3
 	leastPatience, firstPatience = 20 * time.Millisecond, 50 * time.Millisecond
+	// overduePart of its time is what an operation may take before its server is overdue. Whoever comes until the
+	// operation has failed would wait in vain as well, and a password that was sent is lost.
+	overduePart = 10
 )
 
 // errand is one operation on its way from server to server.
@@ -45,12 +48,8 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 		if !ok {
 			break
 		}
-		sent := p.source.now()
-		err := l.conn.within(ctx, e.patience(l.server), f)
-		wasSent := l.conn.wire.sent.Load()
-		p.put(l.conn)
+		wasSent, err := e.ask(ctx, l.conn, f)
 		if err == nil || judged(err) {
-			l.server.answered(sent)
 			return err
 		}
 		e.none.causes = append(e.none.causes, err)
@@ -66,11 +65,12 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 			continue
 		}
 		// A connection that the server closed while it waited was sent nothing that counted, as a rule; so a
-		// bind is sent a second time, and never a third. One that is not answered in time may yet be judged.
+		// bind is sent a second time, elsewhere if possible, and never a third. One that is not answered in time may yet
+		// be judged.
 		if e.none.sent = true; l.alive || hung || e.resent {
 			break
 		}
-		e.resent = true
+		e.resend(l.server)
 	}
 	if len(e.none.causes) == 0 {
 		e.none.causes = append(e.none.causes, context.Cause(ctx))
@@ -78,13 +78,42 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 	return &e.none
 }
 
+// resend has another server asked first, if one is well: whatever broke the connection may do so again.
+func (e *errand) resend(sv *server) {
+	e.resent = true
+	if e.hasOther(sv) {
+		e.left = append(slices.DeleteFunc(e.left, func(o *server) bool { return o == sv }), sv)
+	}
+}
+
+// ask runs the operation on a connection, and reports whether anything was sent.
+func (e *errand) ask(ctx context.Context, c *conn, f func(*goldap.Conn) error) (sent bool, err error) {
+	p, sv := e.pool, c.server
+	began, op := p.source.now(), &trial{server: sv}
+	slow := time.AfterFunc(p.source.timeouts.Operation/overduePart, op.late)
+	err = c.within(ctx, e.patience(sv), f)
+	slow.Stop()
+	op.done()
+	sent = c.wire.sent.Load()
+	p.put(c)
+	if err == nil || judged(err) {
+		sv.answered(began)
+	}
+	return sent, err
+}
+
 // patience is how long an operation may take. A search is asked of the next server while there is time.
 func (e *errand) patience(sv *server) time.Duration {
 	d := e.pool.source.timeouts.Operation
-	if e.pool.again && slices.ContainsFunc(e.left, func(o *server) bool { return o != sv && !o.health.aside() }) {
+	if e.pool.again && e.hasOther(sv) {
 		return d / 2
 	}
 	return d
+}
+
+// hasOther reports whether another server is well.
+func (e *errand) hasOther(sv *server) bool {
+	return slices.ContainsFunc(e.left, func(o *server) bool { return o != sv && !o.health.aside() })
 }
 
 // declined reports whether the server has answered that it will not do it now, which leaves nothing behind.
@@ -140,7 +169,8 @@ func (e *errand) connect(ctx context.Context) (link, bool) {
 	return link{}, false
 }
 
-// trial is an attempt to reach a server. While one is overdue, everybody else asks the other servers first.
+// trial is an attempt to reach a server, or to have it answer. While one is overdue, everybody else asks the other
+// servers first.
 type trial struct {
 	server *server
 	state  atomic.Int32 // 0, then perhaps 1 for late, then 2 for over
@@ -224,9 +254,10 @@ func (p *pool) warm(sv *server) *conn {
 	return nil
 }
 
-// hot reports whether the connection was in use a moment ago, by which it is alive.
+// hot reports whether the connection was in use a moment ago, by which it is alive. A server that is slow because very many
+// ask it is not asked more by probes.
 func (c *conn) hot(now time.Time) bool {
-	return now.Sub(c.since) < coldTime && !c.server.health.aside()
+	return now.Sub(c.since) < coldTime && c.server.health.turn() < askedLast
 }
 
 // learn notes what a new connection to the server took.

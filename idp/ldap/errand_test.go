@@ -286,3 +286,79 @@ func TestNoTLS(t *testing.T) {
 		})
 	}
 }
+
+// TestOverduePassword is F-03: while a server keeps one password waiting, the next ones are not sent to it. They could not
+// be sent a second time.
+func TestOverduePassword(t *testing.T) {
+	s := open(t, corp(), 2, func(c *ldap.Config) {
+		patient(c)
+		c.Timeouts.Operation = 2 * time.Second
+	})
+	s.signIn(t)
+	u := s.find(t, "alice")
+	s.dcs[0].misbehave(on(goldap.ApplicationBindRequest, hang))
+	done := make(chan error)
+	go func() { done <- s.Authenticate(context.WithoutCancel(t.Context()), u, "Us3r-Passw0rd!") }()
+	await(t, "the other server to be asked first", func() bool { return s.Status()[0].Server == s.dcs[1].url() })
+	s.signIn(t)
+	if got := s.state(s.dcs[0]); got != "up" {
+		t.Errorf("before its time is over the first server is %s", got)
+	}
+	s.dcs[0].misbehave(nil)
+	s.dcs[0].hangUp()
+	if err := <-done; err != nil {
+		t.Errorf("what the first server did not answer: %v", err)
+	}
+	await(t, "it to be asked first again", func() bool { return s.Status()[0].Server == s.dcs[0].url() })
+	s.signIn(t)
+}
+
+// TestResentElsewhere: a password that is sent a second time, since the connection to the first server broke, is sent to
+// another one: whatever broke the connection may do so again, and there is no third time.
+func TestResentElsewhere(t *testing.T) {
+	s := open(t, corp(), 2, patient)
+	s.signIn(t)
+	u := s.find(t, "alice")
+	var passwords atomic.Int32
+	s.dcs[0].misbehave(on(goldap.ApplicationBindRequest, func(c net.Conn, _ *ber.Packet) {
+		passwords.Add(1)
+		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+		_ = c.Close()
+	}))
+	if err := s.Authenticate(t.Context(), u, "Us3r-Passw0rd!"); err != nil {
+		t.Error(err)
+	}
+	if n := passwords.Load(); n != 1 {
+		t.Errorf("the first server was sent %d passwords", n)
+	}
+}
+
+// TestStatusLooksAgain: who watches the servers learns that one is back, though nobody signs in.
+func TestStatusLooksAgain(t *testing.T) {
+	var n network
+	var clock clock
+	s := open(t, corp(), 2, func(c *ldap.Config) { patient(c); c.Dial, c.Now = n.dial, clock.now })
+	s.signIn(t)
+	for _, d := range s.dcs {
+		n.rule(d, refused)
+		d.hangUp()
+	}
+	if _, err := s.Find(t.Context(), "alice"); err == nil {
+		t.Fatal("somebody is found")
+	}
+	dials := n.dialsTo(s.dcs[1])
+	for range 10 {
+		s.Status()
+	}
+	if got := n.dialsTo(s.dcs[1]); got != dials {
+		t.Errorf("before its pause is over it is dialled %d times", got-dials)
+	}
+	for _, d := range s.dcs {
+		n.rule(d, nil)
+	}
+	clock.advance(time.Minute)
+	await(t, "both to be up", func() bool { return s.state(s.dcs[0]) == "up" && s.state(s.dcs[1]) == "up" })
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ const (
 // until it has answered a probe: the first comes after a pause. Only where every server is aside are they asked
 // without one, since waiting would only make an outage longer.
 type health struct {
-	overdue atomic.Int32 // dials that take longer than they should
+	overdue atomic.Int32 // dials and operations that take longer than they should
 
 	mu      sync.Mutex
 	state   string // "" is unknown
@@ -75,15 +76,27 @@ func (h *health) answer(sent, now time.Time) bool {
 	return was == down
 }
 
-// aside reports whether the others are to be asked first.
-func (h *health) aside() bool {
-	if h.overdue.Load() > 0 {
-		return true
-	}
+// When a server is asked.
+const (
+	askedFirst = iota
+	askedLater // something of it is overdue
+	askedLast  // it is down
+)
+
+func (h *health) turn() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state == down
+	switch {
+	case h.state == down:
+		return askedLast
+	case h.overdue.Load() > 0:
+		return askedLater
+	}
+	return askedFirst
 }
+
+// aside reports whether the others are to be asked first.
+func (h *health) aside() bool { return h.turn() > askedFirst }
 
 // startProbe reports whether it is time for a probe, for one of those who ask.
 func (h *health) startProbe(now time.Time) bool {
@@ -141,26 +154,30 @@ func (s *Source) inOrder(ctx context.Context) ([]*server, error) {
 		return nil, err
 	}
 	sorted := asideLast(all)
-	if len(sorted) > 1 && !sorted[0].health.aside() {
+	if len(sorted) > 1 && sorted[0].health.turn() < askedLast {
 		for _, sv := range sorted[1:] {
-			if sv.health.startProbe(s.now()) {
-				go sv.revive(context.WithoutCancel(ctx))
-			}
+			sv.lookAgain(ctx)
 		}
 	}
 	return sorted, nil
 }
 
-func asideLast(all []*server) []*server {
-	good, aside := make([]*server, 0, len(all)), []*server(nil)
-	for _, sv := range all {
-		if sv.health.aside() {
-			aside = append(aside, sv)
-		} else {
-			good = append(good, sv)
-		}
+// lookAgain probes a server that is down, if its pause is over.
+func (sv *server) lookAgain(ctx context.Context) {
+	if sv.health.startProbe(sv.source.now()) {
+		go sv.revive(context.WithoutCancel(ctx))
 	}
-	return append(good, aside...)
+}
+
+// asideLast sorts servers by when they are asked. One that is slow comes before one that is down: where this machine itself is
+// slow, every server is.
+func asideLast(all []*server) []*server {
+	by := make([][]*server, askedLast+1)
+	for _, sv := range all {
+		turn := sv.health.turn()
+		by[turn] = append(by[turn], sv)
+	}
+	return slices.Concat(by...)
 }
 
 // revive asks a server that is aside as a sign-in would: a connection, the service account, a search. A server that
@@ -186,11 +203,13 @@ func (sv *server) revive(ctx context.Context) {
 	sv.answered(sent)
 }
 
-// Status implements [idp.StatusReporter].
+// Status implements [idp.StatusReporter]. Who watches is the only one to ask at night, so this, too, has servers
+// probed whose pause is over.
 func (s *Source) Status() []idp.ServerStatus {
 	var all []idp.ServerStatus
 	known, err := s.knownServers()
 	for _, sv := range asideLast(known) {
+		sv.lookAgain(context.Background())
 		all = append(all, sv.health.status(sv.url))
 	}
 	if s.finder != nil && err != nil {

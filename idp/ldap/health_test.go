@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -41,4 +42,34 @@ func TestPauses(t *testing.T) {
 	now = now.Add(calmTime + 1)
 	h.fail(broken, now)
 	want(time.Second)
+}
+
+// TestTurns: a server that is slow is asked after the others, and before one that is down.
+func TestTurns(t *testing.T) {
+	var all []*server
+	for _, url := range []string{"down", "slow", "well"} {
+		all = append(all, &server{url: url})
+	}
+	all[0].health.fail(errors.New("broken"), time.Now())
+	late := &trial{server: all[1]}
+	late.late()
+	order := func() (names []string) {
+		for _, sv := range asideLast(all) {
+			names = append(names, sv.url)
+		}
+		return names
+	}
+	if got := order(); !slices.Equal(got, []string{"well", "slow", "down"}) {
+		t.Errorf("asked in the order %v", got)
+	}
+	now := time.Now()
+	for _, sv := range all {
+		if hot := (&conn{server: sv, since: now}).hot(now); hot == (sv.url == "down") {
+			t.Errorf("of a server that is %s, a connection just used is hot: %v", sv.url, hot)
+		}
+	}
+	late.done()
+	if got := order(); !slices.Equal(got, []string{"slow", "well", "down"}) {
+		t.Errorf("once it has answered they are asked in the order %v", got)
+	}
 }

@@ -6,7 +6,7 @@
 // account (find.go, gather.go, groups.go), and a bind as the person on a connection kept for binds
 // (authenticate.go). Connections are pooled (pool.go), because a new one for each
 // sign-in costs ten times as much. Everything goes over TLS that proves who the server is
-// (server.go); there is no option that turns this off. Servers are listed or found by DNS (discover.go); one that
+// (server.go); there is no option that turns this off. Servers are listed or found by DNS (discover.go, address.go, resolver.go); one that
 // fails is left alone for a while (health.go), and the next is tried beside one that is slow (errand.go).
 //
 // What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
@@ -232,7 +232,7 @@ func (s *Source) findServers(c Config) error {
 		return err
 	}
 	if s.dial = c.Dial; s.dial == nil {
-		s.dial = (&net.Dialer{Resolver: resolver}).DialContext
+		s.dial = newAddresses(resolver, s.now).dial
 	}
 	for _, address := range c.Servers {
 		sv, err := newServer(s, address)
@@ -245,7 +245,7 @@ func (s *Source) findServers(c Config) error {
 		return nil
 	}
 	if c.Lookup == nil {
-		c.Lookup = resolver.LookupSRV
+		c.Lookup = resolver.servers
 	}
 	if len(s.bases) == 0 {
 		s.bases = []string{baseOfDomain(c.Domain)}
