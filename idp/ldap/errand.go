@@ -192,7 +192,10 @@ func (t *trial) done() {
 func (p *pool) try(ctx context.Context, t *trial, links chan<- link, over <-chan struct{}) {
 	defer t.done()
 	sv := t.server
-	l := p.reach(ctx, sv)
+	l := p.reach(ctx, sv, over)
+	if errors.Is(l.err, errLeft) {
+		return
+	}
 	if l.err != nil {
 		sv.failed(l.err)
 	}
@@ -206,7 +209,7 @@ func (p *pool) try(ctx context.Context, t *trial, links chan<- link, over <-chan
 }
 
 // reach returns a connection to the server: one that waits and is alive, or a new one.
-func (p *pool) reach(ctx context.Context, sv *server) link {
+func (p *pool) reach(ctx context.Context, sv *server, over <-chan struct{}) link {
 	for c := p.pop(sv); c != nil; c = p.pop(sv) {
 		switch now := p.source.now(); {
 		case !c.usable(now):
@@ -227,12 +230,7 @@ func (p *pool) reach(ctx context.Context, sv *server) link {
 			return link{server: sv, err: err}
 		}
 	}
-	began := time.Now()
-	c, err := p.dial(sv, ctx)
-	if err == nil {
-		p.learn(sv, time.Since(began))
-	}
-	return link{server: sv, conn: c, alive: true, err: err}
+	return p.open(ctx, sv, over)
 }
 
 // warm returns a waiting connection that needs no probe.

@@ -119,6 +119,7 @@ type pool struct {
 	mu     sync.Mutex
 	idle   map[*server][]*conn       // the last used last
 	usual  map[*server]time.Duration // what a new connection takes
+	doors  map[*server]*door
 	closed bool
 }
 
@@ -127,7 +128,7 @@ func newPool(s *Source, most int, again bool, dial func(*server, context.Context
 		most = mostConnections
 	}
 	return &pool{
-		source: s, dial: dial, again: again, idle: map[*server][]*conn{}, usual: map[*server]time.Duration{},
+		source: s, dial: dial, again: again, idle: map[*server][]*conn{}, usual: map[*server]time.Duration{}, doors: map[*server]*door{},
 		slots: make(chan struct{}, most), low: make(chan struct{}, max(1, most/2)),
 	}
 }
@@ -206,6 +207,9 @@ func (p *pool) push(c *conn) bool {
 	if p.closed || c.server.gone.Load() {
 		return false
 	}
+	if p.doorOf(c.server).hand(c) {
+		return true
+	}
 	p.idle[c.server] = append(p.idle[c.server], c)
 	return true
 }
@@ -217,6 +221,7 @@ func (p *pool) drop(sv *server) {
 	delete(p.idle, sv)
 	if sv.gone.Load() {
 		delete(p.usual, sv)
+		delete(p.doors, sv)
 	}
 	p.mu.Unlock()
 	for _, c := range idle {

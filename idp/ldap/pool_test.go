@@ -3,7 +3,9 @@ package ldap
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -30,4 +32,51 @@ func TestBackgroundKeepsNobodyWaiting(t *testing.T) {
 	if inBackground(context.Background()) {
 		t.Error("a sign-in is taken for background work")
 	}
+}
+
+// TestACrowdAtAClosedDoor: when a server is found dead, those who wait for it learn so at once, and it is not asked by each
+// of them in turn. Whoever comes later asks it again, and whoever got a connection elsewhere waits no longer.
+func TestACrowdAtAClosedDoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var dials int
+		dead := errors.New("no route to host")
+		p := newPool(&Source{}, 60, true, func(*server, context.Context) (*conn, error) {
+			mu.Lock()
+			dials++
+			mu.Unlock()
+			time.Sleep(time.Second)
+			return nil, dead
+		})
+		sv, over := &server{}, make(chan struct{})
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 60 {
+			all.Go(func() {
+				if l := p.open(t.Context(), sv, over); !errors.Is(l.err, dead) {
+					t.Error(l.err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); dials != mostDials || took != time.Second {
+			t.Errorf("%d dials in %s", dials, took)
+		}
+		time.Sleep(time.Minute)
+		for range mostDials {
+			all.Go(func() { p.open(t.Context(), sv, over) })
+		}
+		synctest.Wait()
+		all.Go(func() {
+			if l := p.open(t.Context(), sv, over); !errors.Is(l.err, errLeft) {
+				t.Error(l.err)
+			}
+		})
+		synctest.Wait()
+		close(over)
+		all.Wait()
+		if dials != 2*mostDials {
+			t.Errorf("%d dials after a while", dials)
+		}
+	})
 }
