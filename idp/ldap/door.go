@@ -9,7 +9,7 @@ import (
 // mostDials is how many connections are opened to a server at once. At the beginning of a shift everybody comes with
 // none open yet: a server that has to shake hands with all of them together does so with none of them in time, and
 // most can be served on a connection that somebody before them gives back.
-const mostDials = 8
+const mostDials = 4
 
 // errLeft says that whoever wanted a connection has got one elsewhere.
 var errLeft = errors.New("no longer wanted")

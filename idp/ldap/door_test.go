@@ -9,10 +9,10 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
-// TestACrowdAtTheDoor: sixty people who come together make a server shake eight hands at once, and no more; who waits is
+// TestACrowdAtTheDoor: sixty people who come together make a server shake four hands at once, and no more; who waits is
 // served on what is given back.
 func TestACrowdAtTheDoor(t *testing.T) {
-	const people, atOnce = 60, 8
+	const people, atOnce = 60, 4
 	n := &network{}
 	s := open(t, corp(), 1, func(c *ldap.Config) {
 		patient(c)

@@ -270,7 +270,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	for _, d := range []struct {
 		to *time.Duration
 		is time.Duration
-	}{{&t.Dial, time.Second}, {&t.Operation, 2 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
+	}{{&t.Dial, 1500 * time.Millisecond}, {&t.Operation, 2 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
 		if *d.to <= 0 {
 			*d.to = d.is
 		}
