@@ -109,7 +109,8 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, err error) error {
 	e := g.event(r, v, EventPassword, Failure)
 	e.Detail = clip(err.Error())
-	status, field, sentence := http.StatusServiceUnavailable, "", ""
+	status := http.StatusServiceUnavailable
+	var field, sentence string
 	refused, isRefused := errors.AsType[*PasswordRefused](err)
 	state, isState := errors.AsType[*AccountState](err)
 	public, isPublic := errors.AsType[*Error](err)
