@@ -46,6 +46,7 @@ var renewalPeople = []ADUser{
 	{Name: "carla"},
 	{Name: "kim", State: "must_change"},
 	{Name: "nils", PasswordAge: 50 * 24 * time.Hour},
+	{Name: "pia", PasswordAge: 50 * 24 * time.Hour},
 	{Name: "rita", State: "must_change"},
 	{Name: "yara", PasswordAge: time.Minute},
 	{Name: "tess"},

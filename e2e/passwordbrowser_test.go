@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ func (r *renewal) chromium(t *testing.T) {
 		{"deep link with a factor", (*renewal).expiredByMouse, carla},
 		{"tile by keyboard alone", (*renewal).givenByKeyboard, r.person("kim")},
 		{"deep link without scripts", (*renewal).expiredWithoutScripts, r.person("nils")},
+		{"window of another site", (*renewal).expiredInAWindow, r.person("pia")},
 	} {
 		t.Run(walk.name, func(t *testing.T) {
 			old := walk.who.Password
@@ -178,5 +180,25 @@ func (r *renewal) expiredWithoutScripts(t *testing.T, who *Person) {
 	who.Password = next
 	b.Click(`main form button`)
 	b.WaitText(accepted)
+	b.Close()
+}
+
+// expiredInAWindow: a page with an embedded Connect opens the deep link in a window of its own and has to see it all the
+// way, as the Streams API does.
+func (r *renewal) expiredInAWindow(t *testing.T, who *Person) {
+	WriteFile(t, filepath.Join(r.Dir, "intranet", "index.html"), fmt.Sprintf(opener, r.Portal("/apps/connect")))
+	b := OpenBrowser(t, r.NewProfile())
+	b.Open(r.URL("intranet.other.test", "/"))
+	popup := b.Popup(func() { b.Click("button") })
+	popup.Walk(who, "the page of a new password", at("newpassword"))
+	next := word("New-")
+	r.heard.note([]string{who.Password, next})
+	mark := popup.choose(who.Password, next)
+	popup.walk(who, "the console", mark, r.atConsole)
+	who.Password = next
+	popup.WaitText(accepted)
+	if Eval[bool](b, "popup.closed") {
+		t.Error("the opener no longer sees the popup: some page on the way cut it off")
+	}
 	b.Close()
 }
