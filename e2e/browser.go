@@ -346,6 +346,8 @@ func (b *Browser) View(width, height int, dark bool) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 	})
+	// A colour on its way from one scheme to the other is of neither.
+	Eval[bool](b, `document.getAnimations().filter((a) => a instanceof CSSTransition).every((a) => a.finish() ?? true)`)
 }
 
 // Shoot looks at the page at 1280 and 360 pixels, light and dark: each picture goes to the test's artifacts,
@@ -379,8 +381,6 @@ func (b *Browser) axe(page string) {
 	if !Eval[bool](b, "'axe' in window") {
 		do(b, "loading axe", chromedp.Evaluate[chromedp.Void](string(script)+"\n;undefined"))
 	}
-	// A colour on its way from one scheme to the other is of neither.
-	Eval[bool](b, `document.getAnimations().filter((a) => a instanceof CSSTransition).every((a) => a.finish() ?? true)`)
 	found := Eval[string](b, `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
 		JSON.stringify(r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html).join(" | "))))`)
 	var violations []string
