@@ -114,8 +114,8 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, err error) error {
 	e := g.event(r, v, EventPassword, Failure)
 	e.Detail = clip(err.Error())
-	status := http.StatusServiceUnavailable
-	var field, sentence string
+	status, field := http.StatusServiceUnavailable, ""
+	var sentence string
 	refused, isRefused := errors.AsType[*PasswordRefused](err)
 	state, isState := errors.AsType[*AccountState](err)
 	public, isPublic := errors.AsType[*Error](err)
