@@ -41,18 +41,6 @@ func at(kinds ...string) func(kind, address string) bool {
 	return func(kind, _ string) bool { return slices.Contains(kinds, kind) }
 }
 
-// waitFocus waits until the next key would go to a control of that name or text: a page that has come gives the focus
-// away a moment later.
-func (b *Browser) waitFocus(want string) {
-	b.t.Helper()
-	Await(b.t, "the focus on "+want, func() error {
-		if f := b.focus(); f != want {
-			return fmt.Errorf("it is on %.80q", f)
-		}
-		return nil
-	})
-}
-
 // choose fills in the page of a new password, and returns the mark of that page.
 func (b *Browser) choose(old, next string) (mark string) {
 	b.t.Helper()
