@@ -33,16 +33,23 @@ type bindLog struct {
 	mu    sync.Mutex
 	binds []*Bind
 	ops   map[string]int
+
+	modifies []Modify
 }
 
-// asked notes a request, and returns it where it is a bind, for answered.
-func (l *bindLog) asked(m ldapMessage) *Bind {
+// asked notes a request on a connection of by's, and returns it where it is a bind, for answered.
+func (l *bindLog) asked(m ldapMessage, by string) *Bind {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ops == nil {
 		l.ops = map[string]int{}
 	}
 	l.ops[opNames[m.op]]++
+	if m.op == opModify {
+		if dn, changes, err := m.modify(); err == nil {
+			l.modifies = append(l.modifies, Modify{By: by, DN: dn, Changes: changes})
+		}
+	}
 	if m.op != opBind {
 		return nil
 	}
@@ -127,9 +134,9 @@ func (p *FaultProxy) Operations() map[string]int {
 	return maps.Clone(p.log.ops)
 }
 
-// Forget sets the counts of binds and operations to nothing.
+// Forget sets what was noted of binds and operations to nothing.
 func (p *FaultProxy) Forget() {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
-	p.log.binds, p.log.ops = nil, nil
+	p.log.binds, p.log.ops, p.log.modifies = nil, nil, nil
 }

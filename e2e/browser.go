@@ -346,6 +346,8 @@ func (b *Browser) View(width, height int, dark bool) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 	})
+	// A colour on its way from one scheme to the other is of neither.
+	Eval[bool](b, `document.getAnimations().filter((a) => a instanceof CSSTransition).every((a) => a.finish() ?? true)`)
 }
 
 // Shoot looks at the page at 1280 and 360 pixels, light and dark: each picture goes to the test's artifacts,

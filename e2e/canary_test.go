@@ -167,29 +167,36 @@ func (a *aviary) response(post *Page) {
 // given is everything that the gateway gives away to admins, by name.
 func (a *aviary) given() map[string]string {
 	a.t.Helper()
-	admin := a.admin()
+	given := a.Caddy.given()
+	given["caddy adapt"] = a.adapted
+	return given
+}
+
+// given is what a running gateway gives away to admins, by name.
+func (c *Caddy) given() map[string]string {
+	c.t.Helper()
+	admin := c.admin()
 	read := func(path string) string {
 		res, err := admin.Get("http://localhost" + path)
 		if err != nil {
-			a.t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		defer res.Body.Close()
 		text, err := io.ReadAll(res.Body)
 		if err != nil {
-			a.t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		return string(text)
 	}
-	autosave, err := os.ReadFile(filepath.Join(a.Dir, "config", "caddy", "autosave.json"))
+	autosave, err := os.ReadFile(filepath.Join(c.Dir, "config", "caddy", "autosave.json"))
 	if err != nil {
-		a.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	check, _ := a.Command("gatehouse", "check", "--json", "--config", a.config()) // a directory that does not answer is a finding
+	check, _ := c.Command("gatehouse", "check", "--json", "--config", c.config()) // a directory that does not answer is a finding
 	return map[string]string{
-		"caddy adapt": a.adapted, "/config/": read("/config/"), "autosave.json": string(autosave), "/metrics": read("/metrics"),
-		"audit":        a.mustCommand("audit"),
-		"audit --json": a.mustCommand("audit", "--json", "--rule-text"), "audit --csv": a.mustCommand("audit", "--csv"),
-		"check": check, "keys list": a.mustCommand("keys", "list"), "log": a.Log.String(),
+		"/config/": read("/config/"), "autosave.json": string(autosave), "/metrics": read("/metrics"), "audit": c.mustCommand("audit"),
+		"audit --json": c.mustCommand("audit", "--json", "--rule-text"), "audit --csv": c.mustCommand("audit", "--csv"),
+		"check": check, "keys list": c.mustCommand("keys", "list"), "log": c.Log.String(),
 	}
 }
 

@@ -27,6 +27,7 @@ type path struct {
 	left      chan struct{} // closed when either side has ended
 	leave     func()
 	sent      int        // to the server
+	by        string     // whom the last bind request named
 	writing   sync.Mutex // to the gateway
 	noise     *rand.ChaCha8
 
@@ -175,7 +176,8 @@ func (h *path) noteRequest(m ldapMessage) {
 	if h.p.pair == nil {
 		return
 	}
-	if b := h.p.log.asked(m); b != nil {
+	if b := h.p.log.asked(m, h.by); b != nil {
+		h.by = b.DN
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.asked[string(m.number)] = b
@@ -200,7 +202,7 @@ func (h *path) request(m ldapMessage) bool {
 	for {
 		f := h.p.state()
 		switch {
-		case f.holdsAll(), f.fault == HangAtBind && f.isMeant(m), f.fault == hangAfter && h.sent+len(m.raw) > f.after:
+		case f.holdsAll(), f.holdsChange(m), f.fault == HangAtBind && f.isMeant(m), f.fault == hangAfter && h.sent+len(m.raw) > f.after:
 			if !h.wait(f) {
 				return false
 			}
@@ -228,7 +230,7 @@ func (h *path) answer(m ldapMessage) bool {
 	for {
 		f := h.p.state()
 		switch {
-		case f.holdsAll(), f.fault == HangAtBindReply && m.op == opBindResponse:
+		case f.holdsAll(), f.holdsChanged(m), f.fault == HangAtBindReply && m.op == opBindResponse:
 			if !h.wait(f) {
 				return false
 			}

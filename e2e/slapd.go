@@ -105,6 +105,20 @@ func (s *Slapd) Start() {
 	})
 }
 
+// Grant restarts the server with another clause in the list of who may do what with passwords.
+func (s *Slapd) Grant(clause string) {
+	s.t.Helper()
+	s.Process.Stop()
+	file := filepath.Join(s.dir, "slapd.conf")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	const self = "attrs=userPassword by self write "
+	WriteFile(s.t, file, strings.Replace(string(text), self, self+clause+" ", 1))
+	s.Start()
+}
+
 // UserDN is the name of a person's entry, and GroupDN that of a group's.
 func (s *Slapd) UserDN(name string) string { return "uid=" + name + ",ou=people," + s.BaseDN }
 

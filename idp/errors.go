@@ -18,6 +18,8 @@ var (
 	ErrTaken = errors.New("taken already")
 	// ErrUnanswered says that a password was sent and no answer came: the source may have counted it.
 	ErrUnanswered = errors.New("sent, and not answered")
+	// ErrUnchanged says beside ErrUnanswered that the old password alone was sent, so that nothing has changed.
+	ErrUnchanged = errors.New("nothing was changed")
 	// ErrBadCredentials says that the password, code or signature was wrong.
 	ErrBadCredentials = errors.New("wrong credentials")
 )

@@ -138,6 +138,10 @@ func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordC
 // showNewPassword shows the page. field is the one that the message is about.
 func (g *Gateway) showNewPassword(w http.ResponseWriter, r *http.Request, v *visitor, status int, field, message string) {
 	u := &v.session.User
+	if v.flow.App == "" {
+		// On the way to an application it may be a window that the Streams API has opened, which would take it for closed.
+		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	p := web.NewPassword{
 		Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Username: u.Name, Due: v.session.MustChange != "",
 		Error: message, Field: field,

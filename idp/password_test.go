@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,7 +34,7 @@ type account struct {
 	passwords []string // the last one is good
 	state     string
 	expires   time.Time
-	answer    string // to a change: "", "lost" (made, and nobody hears of it), "down", "young", "forbidden"
+	answer    string // to a change: "", "lost" (made, and nobody hears of it), "silent" (about the old one), "down", "young", "forbidden"
 }
 
 func (d *domain) Name() string { return "corp" }
@@ -85,6 +86,8 @@ func (d *domain) ChangePassword(ctx context.Context, u *idp.User, old, replaceme
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("the change would end with its request")
+	case a.answer == "silent":
+		return fmt.Errorf("%w: %w", idp.ErrUnchanged, idp.ErrUnanswered)
 	case a.answer == "down":
 		return errors.New("no domain controller answers")
 	case !d.right(u.ID, old):

@@ -67,10 +67,15 @@ func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChang
 		// Whoever leaves the page has changed their password all the same.
 		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
 	})
-	if err != nil && marked && !errors.Is(err, ErrUnanswered) {
+	if err != nil && marked && !mayHaveChanged(err) {
 		return errors.Join(err, g.unmark(ctx, u))
 	}
 	return err
+}
+
+// mayHaveChanged reports whether a change that failed was perhaps made all the same.
+func mayHaveChanged(err error) bool {
+	return errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrUnchanged)
 }
 
 // changed ends the person's other sessions, which somebody may have who knew the old password, and lets this one go on.
@@ -113,7 +118,7 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 	case isRefused:
 		e.Reason, e.Detail = refused.Reason, clip(refused.Detail)
 		status, field, sentence = http.StatusUnprocessableEntity, "new", g.refusalInWords(r, v, c, refused.Reason)
-	case errors.Is(err, ErrUnanswered):
+	case mayHaveChanged(err):
 		e.Reason = "unanswered"
 		sentence = "The directory did not say whether it took the new password. Sign out and sign in again: try the new password first, then the old one."
 	case errors.Is(err, ErrBadCredentials):

@@ -152,8 +152,8 @@ func (g *Gateway) setHeaders(w http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	switch p := r.URL.Path; {
-	case p == "/settings", p == "/password", strings.HasPrefix(p, "/admin/"):
-		// Not elsewhere: the Streams popup of an embedded CCP needs its opener.
+	case p == "/settings", strings.HasPrefix(p, "/admin/"), p == "/password" && r.Method != http.MethodPost && !r.URL.Query().Has("f"):
+		// Not elsewhere: the Streams popup of an embedded CCP needs its opener. See showNewPassword for those on their way.
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
 }

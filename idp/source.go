@@ -45,8 +45,8 @@ type Lockout struct {
 type PasswordChanger interface {
 	// ChangePassword changes the password of a person who knows the old one; it never resets it. It
 	// returns ErrBadCredentials for a wrong old password, *PasswordRefused where the new one is not
-	// taken, ErrUnanswered where both were sent and no answer came. After any other error nothing has
-	// changed. It works for an account whose password has expired or must be changed.
+	// taken, ErrUnanswered where both were sent and no answer came, with ErrUnchanged where the old one alone was.
+	// After any other error nothing has changed. It works for an account whose password has expired or must be changed.
 	ChangePassword(ctx context.Context, u *User, old, replacement string) error
 	// PasswordRules returns what is asked of the person's new password. Rules that cannot be read are left out.
 	PasswordRules(ctx context.Context, u *User) (PasswordRules, error)

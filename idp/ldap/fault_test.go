@@ -273,3 +273,20 @@ func TestPoolExhausted(t *testing.T) {
 		t.Error("a bind without an answer succeeded")
 	}
 }
+
+// TestChangePasswordUnjudged: where the answer to the old password is lost, the new one was not sent.
+func TestChangePasswordUnjudged(t *testing.T) {
+	dir := corp()
+	s := open(t, dir, 2, func(c *ldap.Config) { c.Timeouts.Operation = time.Second })
+	u := s.find(t, "alice")
+	for _, d := range s.dcs {
+		d.misbehave(on(goldap.ApplicationBindRequest, hang))
+	}
+	err := s.ChangePassword(t.Context(), u, "Us3r-Passw0rd!", "N3w-Passw0rd!")
+	if !errors.Is(err, idp.ErrUnanswered) || !errors.Is(err, idp.ErrUnchanged) {
+		t.Errorf("%v", err)
+	}
+	if got := dir.changed(); len(got) > 0 {
+		t.Errorf("asked: %+v", got)
+	}
+}

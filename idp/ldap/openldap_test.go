@@ -244,7 +244,7 @@ func TestPasswordModifyRefused(t *testing.T) {
 		{goldap.BeheraMustSupplyOldPassword, result{50, ""}, "not_allowed"},
 		{-1, result{19, "invalid password syntax"}, "policy"},
 		{-1, result{50, ""}, "not_allowed"},
-		{-1, result{53, "unwilling to verify old password"}, "wrong"},
+		{-1, result{53, "unwilling to verify old password"}, "not_allowed"},
 		{-1, result{49, ""}, "wrong"},
 		{-1, result{2, "unsupported extended operation"}, ""},
 	} {

@@ -97,10 +97,13 @@ func (s *Source) changeAs(ctx context.Context, dn, old, replacement string) erro
 		defer c.Close() // it is signed in as the person
 		return change.ask(c)
 	})
-	if !change.sent {
-		return s.judge(err, answered)
+	switch {
+	case change.sent:
+		return change.outcome(err)
+	case errors.Is(err, idp.ErrUnanswered):
+		return fmt.Errorf("%w: %w", idp.ErrUnchanged, err)
 	}
-	return change.outcome(err)
+	return s.judge(err, answered)
 }
 
 // changeFor changes it as the service account, for a person whose old password was found right.

@@ -115,13 +115,12 @@ func changeRefusedByPolicy(e *goldap.Error) error {
 	switch e.ResultCode {
 	case goldap.LDAPResultInvalidCredentials:
 		return idp.ErrBadCredentials
-	case goldap.LDAPResultInsufficientAccessRights:
+	case goldap.LDAPResultInsufficientAccessRights, goldap.LDAPResultUnwillingToPerform:
+		// OpenLDAP is "unwilling to verify old password" for an account that may not compare it, too; that it is the
+		// right one the bind before has shown.
 		return &idp.PasswordRefused{Reason: "not_allowed", Detail: text}
 	case goldap.LDAPResultConstraintViolation:
 		return &idp.PasswordRefused{Reason: "policy", Detail: text}
-	case goldap.LDAPResultUnwillingToPerform:
-		// OpenLDAP answers so to an old password that does not fit, and to nothing else that we could send.
-		return fmt.Errorf("%w (%s)", idp.ErrBadCredentials, text)
 	}
 	return nil
 }
