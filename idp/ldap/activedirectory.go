@@ -25,7 +25,8 @@ func activeDirectory() kind {
 		name:      ActiveDirectory,
 		addresses: "proxyAddresses",
 		state:     adState,
-		person:    "(objectCategory=person)(objectClass=user)",
+		counts:    adCounts,
+		person:    "(sAMAccountType=805306368)", // SAM_USER_OBJECT, indexed: neither contacts nor computers ([MS-SAMR] §2.2.1.9)
 		group:     "(objectCategory=group)",
 		typed:     []string{"mail", "userPrincipalName", "sAMAccountName"},
 		account:   "sAMAccountName",

@@ -13,7 +13,10 @@ import (
 
 // adState are the attributes that the state of an account is read from. They are stored; what Active Directory works
 // out would make each search three times as dear, see gatherActiveDirectory.
-var adState = []string{"userAccountControl", "accountExpires", "lockoutTime", "pwdLastSet", "badPwdCount", "badPasswordTime"}
+var adState = append([]string{"userAccountControl", "accountExpires", "lockoutTime", "pwdLastSet"}, adCounts...)
+
+// adCounts are those of them that each sign-in asks for.
+var adCounts = []string{"badPwdCount", "badPasswordTime"}
 
 const (
 	accountDisabled = 0x2     // of userAccountControl

@@ -26,7 +26,7 @@ func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.entries(ctx, bases, filter)
+	found, err := s.entries(ctx, bases, filter, s.kind.counts)
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +90,12 @@ func (a accounts) ambiguous() error {
 
 // entries returns the accounts that fit the filter. Some servers give all, however few were asked for; that is no fault
 // of theirs, or whoever types a name that three accounts have would take every server for broken.
-func (s *Source) entries(ctx context.Context, bases []string, filter string) (accounts, error) {
+func (s *Source) entries(ctx context.Context, bases []string, filter string, further []string) (accounts, error) {
 	found := accounts{byID: map[string]*goldap.Entry{}}
 	for _, base := range bases {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
 			BaseDN: base, Scope: goldap.ScopeWholeSubtree, SizeLimit: 2,
-			Filter: filter, Attributes: s.personAttributes(),
+			Filter: filter, Attributes: s.personAttributes(further),
 		})
 		if resultIs(err, goldap.LDAPResultSizeLimitExceeded) {
 			found.more = true
@@ -119,7 +119,7 @@ func (s *Source) byID(ctx context.Context, id string) (string, *goldap.Entry, er
 	if err != nil {
 		return "", nil, err
 	}
-	found, err := s.entries(ctx, s.bases, "(&"+s.kind.person+filter+")")
+	found, err := s.entries(ctx, s.bases, "(&"+s.kind.person+filter+")", s.kind.state)
 	if err != nil {
 		return "", nil, err
 	}

@@ -21,7 +21,8 @@ type kind struct {
 	ids       []string // attributes that never change, the first that has a value
 	names     []string // attributes that a person is called by, the first that has a value
 	shortly   []string // attributes that a group is called by
-	state     []string // attributes that failures and the state of the account are read from
+	counts    []string // attributes that wrong passwords are counted in
+	state     []string // attributes that the state of the account is read from, with those
 	clock     string   // attribute of the root in which a server tells its time; empty where none does
 	defaults  Attributes
 	// idText writes the id for people.

@@ -29,7 +29,7 @@ func guid(last byte) string {
 func person(cn string, id byte, mail string, tokenGroups ...string) entry {
 	name := strings.ToLower(strings.Fields(cn)[0])
 	return entry{"CN=" + cn + "," + people, map[string][]string{
-		"objectCategory": {"person"}, "objectClass": {"user"}, "objectGUID": {guid(id)},
+		"sAMAccountType": {"805306368"}, "objectGUID": {guid(id)},
 		"sAMAccountName": {name}, "userPrincipalName": {name + "@corp.example.test"}, "mail": {mail},
 		"givenName": {strings.Fields(cn)[0]}, "sn": {"Test"}, "displayName": {cn}, "tokenGroups": tokenGroups, "department": {"Sales", "Support"},
 	}}
@@ -173,7 +173,7 @@ func TestFilterBytes(t *testing.T) {
 		}
 		_, searches := s.dir.seen()
 		got, other := searches[0].equalities()
-		want := [][2]string{{"objectCategory", "person"}, {"objectClass", "user"}, {"mail", name}, {"userPrincipalName", name}, {"sAMAccountName", name}}
+		want := [][2]string{{"sAMAccountType", "805306368"}, {"mail", name}, {"userPrincipalName", name}, {"sAMAccountName", name}}
 		if !slices.Equal(got, want) || other > 0 {
 			t.Errorf("%q: filter %s", name, searches[0].text)
 		}
@@ -184,7 +184,7 @@ func TestFilterBytes(t *testing.T) {
 	}
 	_, searches := s.dir.seen()
 	searches = slices.DeleteFunc(searches, func(q search) bool { return q.base != people })
-	if got, _ := searches[0].equalities(); !slices.Equal(got[2:], [][2]string{{"sAMAccountName", `*)(x=\`}}) {
+	if got, _ := searches[0].equalities(); !slices.Equal(got[1:], [][2]string{{"sAMAccountName", `*)(x=\`}}) {
 		t.Errorf("filter %s", searches[0].text)
 	}
 	s.dir.forget()
@@ -215,9 +215,9 @@ func TestFindRefuses(t *testing.T) {
 		"three":                         {[]entry{person("Bob T", 'b', "x@example.test"), person("Cy T", 'c', "x@example.test"), person("Di T", 'd', "x@example.test")}, nil, "x@example.test", idp.ErrAmbiguous, ""},
 		"one below each base DN":        {[]entry{{"OU=Others," + domain, nil}, person("Bob Test", 'c', "bob@example.test"), elsewhere}, both, "bob", idp.ErrAmbiguous, "OU=Others"},
 		"one, seen from two base DNs":   {nil, func(c *ldap.Config) { c.BaseDNs = []string{domain, people} }, "alice", nil, ""},
-		"without an objectGUID":         {[]entry{{"CN=x," + people, map[string][]string{"objectCategory": {"person"}, "objectClass": {"user"}, "sAMAccountName": {"x"}}}}, nil, "x", nil, "objectGUID"},
+		"without an objectGUID":         {[]entry{{"CN=x," + people, map[string][]string{"sAMAccountType": {"805306368"}, "sAMAccountName": {"x"}}}}, nil, "x", nil, "objectGUID"},
 		"a base DN that is not there":   {nil, both, "alice", nil, "OU=Others"},
-		"a contact is nobody's account": {[]entry{{"CN=y," + people, map[string][]string{"objectCategory": {"person"}, "objectClass": {"contact"}, "mail": {"y@example.test"}}}}, nil, "y@example.test", idp.ErrNoUser, ""},
+		"a contact is nobody's account": {[]entry{{"CN=y," + people, map[string][]string{"objectClass": {"contact"}, "mail": {"y@example.test"}}}}, nil, "y@example.test", idp.ErrNoUser, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := corp()

@@ -33,6 +33,7 @@ func openLDAP(c Config) (kind, error) {
 		names:    []string{"uid", "mail", "cn"},
 		shortly:  []string{"cn"},
 		state:    openLDAPState,
+		counts:   openLDAPState,
 		defaults: Attributes{Email: "mail", FirstName: "givenName", LastName: "sn", DisplayName: "displayName"},
 		idText:   uuidText,
 		idFilter: uuidFilter,

@@ -14,9 +14,9 @@ import (
 )
 
 // personAttributes are read of somebody's entry. What the directory has to work out is read apart, see gather.
-func (s *Source) personAttributes() []string {
+func (s *Source) personAttributes(further []string) []string {
 	a := s.attributes
-	names := slices.Concat(s.kind.ids, s.kind.names, s.kind.state, a.More,
+	names := slices.Concat(s.kind.ids, s.kind.names, further, a.More,
 		[]string{a.Email, a.Username, a.FirstName, a.LastName, a.DisplayName})
 	for _, o := range a.Own {
 		names = append(names, o.From)
