@@ -30,7 +30,7 @@ type Directory struct {
 	// Resolver is the address of a DNS server that knows the domain: ADDRESS[:53]. Default: those of the machine.
 	Resolver string `json:"resolver,omitempty"`
 	// DialTimeout bounds the connection to one server with its TLS handshake. The next one is tried beside
-	// it long before. Default: 1.5s, in which a first packet may be lost.
+	// it long before. Default: 1.25s, in which a first packet may be lost.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
 	// OperationTimeout bounds one request and its answer. A search is asked of the next server after
 	// half of it; a password is sent to one only. Default: 2s.

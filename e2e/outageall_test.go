@@ -24,7 +24,7 @@ func TestOutageOfAllServers(t *testing.T) {
 		most  time.Duration // that somebody waits for the answer; then comes what a slow machine needs
 	}{
 		{"refuse", Refuse, "connection refused", time.Second},
-		{"are off", Unanswered, "timeout", 2 * time.Second},
+		{"are off", Unanswered, "timeout", 2500 * time.Millisecond},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			o := o.on(t)

@@ -151,7 +151,6 @@ func (f footprint) String() string {
 func (c *Caddy) footprint() footprint {
 	c.t.Helper()
 	admin := c.admin()
-	defer admin.CloseIdleConnections() // so that it does not measure itself
 	get := func(path string) string {
 		res, err := admin.Get("http://localhost" + path)
 		if err != nil {

@@ -104,7 +104,7 @@ type Attribute struct{ Name, From string }
 
 // Timeouts bound what the network may take. Zero ones take the defaults.
 type Timeouts struct {
-	Dial      time.Duration // connection to one server, with its TLS handshake; 1.5 s
+	Dial      time.Duration // connection to one server, with its TLS handshake; 1.25 s
 	Operation time.Duration // writing a request and reading its answer; 2 s; a search is asked of the next server after half of it
 	Wait      time.Duration // for a connection while all are in use; 500 ms
 	Hedge     time.Duration // the least time that a new connection has before the next server is tried beside it; 20 ms, and 50 ms for the first
@@ -270,7 +270,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	for _, d := range []struct {
 		to *time.Duration
 		is time.Duration
-	}{{&t.Dial, 1500 * time.Millisecond}, {&t.Operation, 2 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
+	}{{&t.Dial, 1250 * time.Millisecond}, {&t.Operation, 2 * time.Second}, {&t.Wait, 500 * time.Millisecond}} {
 		if *d.to <= 0 {
 			*d.to = d.is
 		}
