@@ -45,7 +45,7 @@ func TestACrowdAtAClosedDoor(t *testing.T) {
 			mu.Lock()
 			dials++
 			mu.Unlock()
-			time.Sleep(time.Second)
+			<-time.After(time.Second) // of the bubble, in which nothing really waits
 			return nil, dead
 		})
 		sv, over := &server{}, make(chan struct{})
@@ -62,7 +62,7 @@ func TestACrowdAtAClosedDoor(t *testing.T) {
 		if took := time.Since(began); dials != mostDials || took != time.Second {
 			t.Errorf("%d dials in %s", dials, took)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		for range mostDials {
 			all.Go(func() { p.open(t.Context(), sv, over) })
 		}
