@@ -29,7 +29,11 @@ func BenchmarkLoginLDAP(b *testing.B) {
 	b.Chdir("..") // where e2e has its files
 	d := newDirectory(b)
 	realm := "@" + strings.ToLower(strings.NewReplacer("DC=", "", ",", ".").Replace(d.BaseDN))
-	for _, clients := range []int{1, 8, 64} {
+	for _, k := range []struct {
+		clients int
+		name    string
+	}{{8, ""}, {1, "_1client"}, {64, "_64clients"}} {
+		clients := k.clients
 		s, err := ldap.New(ldap.Config{
 			Name: "corp", Servers: []string{d.URL}, BaseDNs: []string{d.BaseDN}, RootCAs: d.Authority.Roots(),
 			BindUser: directoryService + realm, BindPassword: idp.NewSecret(directoryPassword(directoryPeople)),
@@ -64,9 +68,9 @@ func BenchmarkLoginLDAP(b *testing.B) {
 			binds = append(binds, among(b, clients, block, bind))
 		}
 		each := func(t times) float64 { return block / t.median().Seconds() }
-		report(b, fmt.Sprintf("login_ldap_per_second_%d", clients), each(logins), "/s", goal{},
+		report(b, "login_ldap_per_second"+k.name, each(logins), "/s", goal{},
 			"%d clients over LDAPS to Samba, %d people in turn; median of %d blocks of %d; bare binds %.0f/s", clients, directoryPeople, blocks, block, each(binds))
-		report(b, fmt.Sprintf("login_ldap_vs_bare_bind_%d", clients), ratio(binds.median(), logins.median()), "ratio", goal{least: 0.9},
+		report(b, "login_ldap_vs_bare_bind"+k.name, ratio(binds.median(), logins.median()), "ratio", goal{least: 0.9},
 			"the same blocks, in turn")
 		for _, c := range bare {
 			if err := c.Close(); err != nil {
