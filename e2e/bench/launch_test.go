@@ -60,7 +60,13 @@ func gather(b *testing.B, n int) crowd {
 	b.Helper()
 	needs(b, "GATEHOUSE_CADDY")
 	who := &e2e.Person{Name: "somebody", Password: "correct horse battery"}
-	c := crowd{Caddy: e2e.NewCaddy(b, "bench", map[string]any{"Users": []e2e.LocalUser{e2e.NewLocalUser(b, who, "Agents", "Supervisors")}})}
+	users := []e2e.LocalUser{e2e.NewLocalUser(b, who, "Agents", "Supervisors")}
+	for i := range n {
+		// They are looked up again while they work, and so have to be there.
+		name := fmt.Sprintf("agent-%d", i)
+		users = append(users, e2e.LocalUser{Name: name, Email: name + "@example.test", Hash: users[0].Hash, Groups: []string{"Agents"}})
+	}
+	c := crowd{Caddy: e2e.NewCaddy(b, "bench", map[string]any{"Users": users})}
 	c.Start()
 	c.Stop()
 	s := c.Database()
