@@ -116,7 +116,7 @@ func (c crowd) verify(b *testing.B) string {
 // processor time. Eight browsers at once are what a gateway sees when a shift begins, and share the writing
 // of audit lines; one alone pays for each by itself.
 func BenchmarkLaunchHTTPS(b *testing.B) {
-	const rounds, block = 8, 120
+	const rounds, block = 8, 240 // a quarter of a second each, in which several collections of garbage fall
 	c := gather(b, rounds*block)
 	s := startSigner(b)
 	for _, k := range []struct {

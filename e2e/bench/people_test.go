@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ func openGateway(b *testing.B, origin string, s idp.Store) *idp.Gateway {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var come atomic.Uint32
 	g, err := idp.New(idp.Config{
 		Portal: idp.Portal{URL: portal, Title: "Example Apps", Help: "Service desk, extension 4400", Policy: "weekly"},
 		Store:  s, Sources: []idp.Source{anybody{}}, Factors: []idp.Factor{anyCode{}},
@@ -66,7 +68,11 @@ func openGateway(b *testing.B, origin string, s idp.Store) *idp.Gateway {
 			{Name: "weekly", MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: 7 * 24 * time.Hour, Shared: true}},
 		},
 		Applications: []idp.AppConfig{{Application: newConnect(b, origin, s, 0), Policy: "weekly"}},
-		Client:       func(*http.Request) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) },
+		// Very many come, and an address may begin so many sign-ins a minute.
+		Client: func(*http.Request) netip.Addr {
+			n := come.Add(1)
+			return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), 1})
+		},
 	})
 	if err != nil {
 		b.Fatal(err)
