@@ -67,7 +67,9 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		s := *v.session
 		s.NoDevice = true
-		err = g.store.PutSession(r.Context(), &s)
+		if err = g.store.ReplaceSession(r.Context(), s.ID, &s); errors.Is(err, ErrNotFound) {
+			err = sessionEnded()
+		}
 		v.session = &s
 	}
 	if err != nil {

@@ -153,7 +153,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
 	switch _, err := g.store.Session(r.Context(), v.session.ID); {
 	case errors.Is(err, ErrNotFound):
-		return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}
+		return sessionEnded()
 	case err != nil:
 		return err
 	}

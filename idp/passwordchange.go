@@ -50,27 +50,18 @@ func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChang
 		}
 		u = fresh
 	}
-	marked := false
 	if v.askedForChange().Verdict == Ask {
-		// Nothing was shown because there is nothing. The mark comes first: a change of which nobody hears any more is one.
-		had, err := g.changedBare(ctx, u)
-		if err != nil {
-			return err
-		}
+		// Nothing was shown because there is nothing. The mark comes first, for a change of which nobody hears any more, and stays
+		// whatever comes of this one: another that runs beside it may be made.
 		m := Memo{Kind: changedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}
 		if err := g.store.PutMemo(context.WithoutCancel(ctx), m, 0); err != nil {
 			return err
 		}
-		marked = !had
 	}
-	err := g.charge(r, v, found{user: u, source: o.passwords, key: u.Key(), asked: now}, func(ctx context.Context) error {
+	return g.charge(r, v, found{user: u, source: o.passwords, key: u.Key(), asked: now}, func(ctx context.Context) error {
 		// Whoever leaves the page has changed their password all the same.
 		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
 	})
-	if err != nil && marked && !mayHaveChanged(err) {
-		return errors.Join(err, g.unmark(ctx, u))
-	}
-	return err
 }
 
 // mayHaveChanged reports whether a change that failed was perhaps made all the same.

@@ -101,10 +101,11 @@ func (g *Gateway) lookNow(r *http.Request, v *visitor) (err error) {
 	return err
 }
 
-// lookAgain asks the source once for all requests of a person that come together. They all wait, so that
+// lookAgain asks the source once for all requests of a session that come together: another session of the person may
+// hold what was found before, and is judged by itself. They all wait, so that
 // none of them goes on with what is about to be found out of date.
 func (g *Gateway) lookAgain(r *http.Request, s *Session, o *origin, most time.Duration) (*Session, error) {
-	_, err, _ := g.looks.flight.Do(s.User.Key(), func() (any, error) { return nil, g.look(r, s.ID, o, most) })
+	_, err, _ := g.looks.flight.Do("look "+string(s.ID[:]), func() (any, error) { return nil, g.look(r, s.ID, o, most) })
 	if errors.Is(err, errNoLook) {
 		return g.withinGrace(r, s, err)
 	}

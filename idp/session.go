@@ -267,14 +267,16 @@ func (g *Gateway) session(r *http.Request, c *cookie) (*Session, error) {
 }
 
 // raise puts the visitor into a session with a new id: after the password, and whenever they proved more.
-// The old id is dead before the new one is sent (security.md C-13).
+// The old id is dead before the new one is sent (security.md C-13). A session that goes on is replaced, which
+// one that was ended meanwhile cannot be.
 func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Session) error {
 	ctx := context.WithoutCancel(r.Context())
 	old, ok, err := v.cookie.id()
 	if err != nil {
 		return err
 	}
-	if ok {
+	goesOn := ok && v.session != nil && v.session.ID == old && v.session.User.Key() == s.User.Key() && v.session.SignedIn.Equal(s.SignedIn)
+	if ok && !goesOn {
 		if err := g.store.DeleteSession(ctx, old); err != nil {
 			return err
 		}
@@ -286,11 +288,24 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 	s.ID, s.Seen = id, g.now()
 	s.Form = g.randomText()
 	s.Browser, s.Client, s.UserAgent = v.browser, g.client(r), shorten(r.UserAgent())
-	if err := g.store.PutSession(ctx, &s); err != nil {
+	if goesOn {
+		err = g.store.ReplaceSession(ctx, old, &s)
+	} else {
+		err = g.store.PutSession(ctx, &s)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return errors.Join(sessionEnded(), v.cookie.erase(w))
+	}
+	if err != nil {
 		return err
 	}
 	v.session = &s
 	return nil
+}
+
+// sessionEnded is the refusal where a session ended while something of it was under way.
+func sessionEnded() error {
+	return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}
 }
 
 // randomText returns 128 random bits for ids that travel in addresses and forms.

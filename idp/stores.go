@@ -67,6 +67,9 @@ const SharedScope = "*"
 type Sessions interface {
 	// PutSession inserts or replaces by ID.
 	PutSession(ctx context.Context, s *Session) error
+	// ReplaceSession puts s in the place of the session old, which may have the same id, in one step. It answers
+	// ErrNotFound where that one has ended, so that no session comes back by what was under way.
+	ReplaceSession(ctx context.Context, old Hash, s *Session) error
 	// Session returns the session, or ErrNotFound, also past Expires. The caller must not change it.
 	Session(ctx context.Context, id Hash) (*Session, error)
 	// TouchSession moves Seen forward to the minute of at, for every later Session of this store.

@@ -45,6 +45,32 @@ func (s *Store) PutSession(ctx context.Context, sess *idp.Session) error {
 	return nil
 }
 
+// ReplaceSession puts a session in the place of one that has not ended.
+func (s *Store) ReplaceSession(ctx context.Context, old idp.Hash, sess *idp.Session) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	defer o.cache.drop(old)
+	defer o.cache.drop(sess.ID)
+	defer o.touched.forget(sess.ID)
+	err = o.write(ctx, func(c conn) error {
+		gone, err := c.exec(ctx, "DELETE FROM sessions WHERE id = ? AND (expires = 0 OR expires > ?)", old[:], stamp(o.Now()))
+		if err != nil {
+			return err
+		}
+		if gone == 0 {
+			return idp.ErrNotFound
+		}
+		return o.putSession(ctx, c, sess)
+	})
+	if err != nil {
+		return fmt.Errorf("replacing a session: %w", err)
+	}
+	return nil
+}
+
 func (o *state) putSession(ctx context.Context, c conn, sess *idp.Session) error {
 	sealed, err := o.sealSession(sess)
 	if err != nil {

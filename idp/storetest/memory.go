@@ -137,6 +137,21 @@ func (m *Memory) PutSession(_ context.Context, s *idp.Session) error {
 	return nil
 }
 
+// ReplaceSession implements idp.Sessions.
+func (m *Memory) ReplaceSession(_ context.Context, old idp.Hash, s *idp.Session) error {
+	done, err := m.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if was, ok := m.sessions[old]; !ok || ended(was, m.now()) {
+		return idp.ErrNotFound
+	}
+	delete(m.sessions, old)
+	m.sessions[s.ID] = copied(*s)
+	return nil
+}
+
 // copied shares no memory with s.
 func copied(s idp.Session) idp.Session {
 	s.Proofs = slices.Clone(s.Proofs)
