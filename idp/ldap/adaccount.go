@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -47,10 +48,18 @@ func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gat
 	return g, nil
 }
 
+// errNoState says that an entry does not show whether its account may be used. Every entry has the attribute, so that the
+// right to read it is what is missing.
+var errNoState = errors.New("the directory does not show the service account whether the account is disabled (userAccountControl)")
+
 // stateOfActiveDirectory returns why an account may not be used; nil where it may. An account that is locked is free
 // again within minutes, and whoever locked it need not be its owner, so that is none.
-func stateOfActiveDirectory(e *goldap.Entry, now time.Time) *idp.AccountState {
-	if control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64); err == nil && control&accountDisabled != 0 {
+func stateOfActiveDirectory(e *goldap.Entry, now time.Time) error {
+	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
+	switch {
+	case err != nil:
+		return fmt.Errorf("account %q: %w", e.DN, errNoState)
+	case control&accountDisabled != 0:
 		return &idp.AccountState{State: "disabled"}
 	}
 	if ends := fileTime(text(e, "accountExpires")); !ends.IsZero() && !now.Before(ends) {

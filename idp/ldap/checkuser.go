@@ -92,9 +92,13 @@ func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) [
 }
 
 func (s *Source) checkState(e *goldap.Entry) idp.Finding {
-	switch state := s.kind.accountState(e, s.now()); {
-	case state == nil:
+	err := s.kind.accountState(e, s.now())
+	state, told := errors.AsType[*idp.AccountState](err)
+	switch {
+	case err == nil:
 		return s.finding("ok", "the account may be used", "")
+	case !told:
+		return s.finding("error", "%v", "let the service account read userAccountControl and accountExpires of people", err)
 	case state.State == "expired":
 		return s.finding("error", "the account has expired", "give it a later end in the directory")
 	default:

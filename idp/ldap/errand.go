@@ -49,11 +49,11 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 			break
 		}
 		wasSent, err := e.ask(ctx, l.conn, f)
-		if err == nil || judged(err) {
+		if err == nil || judged(err) && !p.unable(err) {
 			return err
 		}
 		e.none.causes = append(e.none.causes, err)
-		hung, refused := errors.Is(err, errHung), declined(err)
+		hung, refused := errors.Is(err, errHung), declined(err) || p.unable(err)
 		if !refused {
 			p.drop(l.server) // its other connections are gone as well, as a rule
 		}
@@ -95,11 +95,20 @@ func (e *errand) ask(ctx context.Context, c *conn, f func(*goldap.Conn) error) (
 	slow.Stop()
 	op.done()
 	sent = c.wire.sent.Load()
-	p.put(c)
-	if err == nil || judged(err) {
+	switch {
+	case p.unable(err):
+		c.doubtful = true
+	case err == nil || judged(err):
 		sv.answered(began)
 	}
+	p.put(c)
 	return sent, err
+}
+
+// unable reports whether a server answered a search by something that is wrong with the server, or with the connection, which
+// may have lost its bind ("000004DC" of Active Directory): another is asked. What it says to a password is its answer.
+func (p *pool) unable(err error) bool {
+	return p.again && (resultIs(err, goldap.LDAPResultOperationsError) || resultIs(err, goldap.LDAPResultOther))
 }
 
 // patience is how long an operation may take. A search is asked of the next server while there is time.

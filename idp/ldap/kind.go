@@ -37,8 +37,9 @@ type kind struct {
 	gather func(context.Context, *Source, *goldap.Entry) (gathering, error)
 	// groupEntries returns the groups that gather found, by what it tells them apart by.
 	groupEntries func(ctx context.Context, s *Source, person string, groups []string) (map[string]*goldap.Entry, error)
-	// accountState says why an account may not be used, from its entry; nil where it may.
-	accountState func(*goldap.Entry, time.Time) *idp.AccountState
+	// accountState says why an account may not be used, from its entry: an *idp.AccountState, another error where the
+	// entry does not show it, or nil.
+	accountState func(*goldap.Entry, time.Time) error
 	// describe tells what else an admin may want to know of it.
 	describe func(*goldap.Entry, idp.Lockout, time.Time) []note
 	// failures are the wrong passwords that the entry counts within a window, where that is known.

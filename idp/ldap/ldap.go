@@ -136,6 +136,7 @@ type Source struct {
 	binds    *pool
 	changes  *pool // of passwords, as the service account
 
+	service   service
 	known     gatherings
 	strangers strangers
 	groups    groupCache
@@ -158,6 +159,7 @@ func New(c Config) (*Source, error) {
 		attributes: k.attributes(c.Attributes), netBIOS: c.NetBIOS, groupsFilter: c.GroupsFilter, timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
 		tls: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 	}
+	s.service.turn = make(chan struct{}, 1)
 	if s.now == nil {
 		s.now = time.Now
 	}

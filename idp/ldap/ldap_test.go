@@ -29,7 +29,7 @@ func guid(last byte) string {
 func person(cn string, id byte, mail string, tokenGroups ...string) entry {
 	name := strings.ToLower(strings.Fields(cn)[0])
 	return entry{"CN=" + cn + "," + people, map[string][]string{
-		"sAMAccountType": {"805306368"}, "objectGUID": {guid(id)},
+		"sAMAccountType": {"805306368"}, "userAccountControl": {"512"}, "objectGUID": {guid(id)},
 		"sAMAccountName": {name}, "userPrincipalName": {name + "@corp.example.test"}, "mail": {mail},
 		"givenName": {strings.Fields(cn)[0]}, "sn": {"Test"}, "displayName": {cn}, "tokenGroups": tokenGroups, "department": {"Sales", "Support"},
 	}}

@@ -23,6 +23,7 @@ var errNoPolicy = errors.New("the directory does not show its lockout policy")
 // policy is what a directory has for the passwords of a domain, or of some of its people.
 type policy struct {
 	lockout idp.Lockout
+	forever bool // failures count until a right password, however old they are
 	rules   idp.PasswordRules
 	maxAge  time.Duration // 0 is no bound
 	err     error         // why the lockout is not known
@@ -158,7 +159,9 @@ func (s *Source) failures(ctx context.Context, own string, e *goldap.Entry) int 
 		return 0
 	}
 	window := idp.StrictWindow
-	if p, err := s.policyOf(ctx, own, e.DN); err == nil && p.lockout.Window > 0 {
+	if p, err := s.policyOf(ctx, own, e.DN); err == nil && p.forever {
+		return n
+	} else if err == nil && p.lockout.Window > 0 {
 		window = p.lockout.Window
 	}
 	// The directory's clock may be behind ours, and its window may not be over yet.
@@ -180,6 +183,8 @@ func (s *Source) checkLockout(ctx context.Context) idp.Finding {
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, err)
 	case failures == 0:
 		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set a threshold for the domain (lockoutThreshold, pwdMaxFailure)")
+	case p.forever:
+		return s.finding("warning", "the domain locks an account after %d failures however old they are, by %q; the gateway passes %d on, and then holds whoever is at no device of their own", "give pwdFailureCountInterval a value", failures, s.common, strangers)
 	case failures < 3:
 		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, strangers)
 	}

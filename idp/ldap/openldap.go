@@ -193,7 +193,7 @@ const lockedForGood = "000001010000Z"
 
 // stateOfOpenLDAP returns why an account may not be used; nil where it may. An account that wrong passwords have locked
 // is free again by itself, so that is none.
-func stateOfOpenLDAP(e *goldap.Entry, now time.Time) *idp.AccountState {
+func stateOfOpenLDAP(e *goldap.Entry, now time.Time) error {
 	if text(e, "pwdAccountLockedTime") == lockedForGood || strings.EqualFold(text(e, "nsAccountLock"), "true") {
 		return &idp.AccountState{State: "disabled"}
 	}
@@ -236,7 +236,7 @@ var openLDAPPolicy = []string{
 	"pwdMaxFailure", "pwdFailureCountInterval", "pwdLockout", "pwdMinLength", "pwdInHistory", "pwdMinAge", "pwdMaxAge", "objectClass",
 }
 
-// mostWindow stands for a count that only a right password ends.
+// mostWindow is how long our own count goes back where only a right password ends the directory's, which is read.
 const mostWindow = 24 * time.Hour
 
 func readOpenLDAPPolicy(e *goldap.Entry) policy {
@@ -261,7 +261,7 @@ func readOpenLDAPPolicy(e *goldap.Entry) policy {
 		p.lockout = idp.Lockout{Failures: number(e, "pwdMaxFailure"), Window: seconds("pwdFailureCountInterval")}
 	}
 	if p.lockout.Failures > 0 && p.lockout.Window == 0 {
-		p.lockout.Window = mostWindow
+		p.lockout.Window, p.forever = mostWindow, true
 	}
 	return p
 }

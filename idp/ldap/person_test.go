@@ -220,7 +220,14 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("%s: %v, %v", c.attribute, got, err)
 		}
 		dir.set(c.attribute)
+		dir.set("userAccountControl", "512")
 	}
+	// What is not shown is no reason to let anybody go on.
+	dir.set("userAccountControl")
+	if got, err := s.Refresh(t.Context(), u); err == nil || got != nil || errors.Is(err, idp.ErrNoUser) {
+		t.Errorf("an entry that shows no state: %v, %v", got, err)
+	}
+	dir.set("userAccountControl", "512")
 	for _, id := range []string{"00112233-4455-6677-8899-aabbccddee62", "", "x", "00112233-4455-6677-8899-aabbccddee6"} {
 		if got, err := s.Refresh(t.Context(), &idp.User{Source: "corp", ID: id}); !errors.Is(err, idp.ErrNoUser) {
 			t.Errorf("%q: %v, %v", id, got, err)

@@ -14,8 +14,8 @@ func (s *Source) Refresh(ctx context.Context, u *idp.User) (*idp.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if state := s.kind.accountState(e, s.now()); state != nil {
-		return nil, state
+	if err := s.kind.accountState(e, s.now()); err != nil {
+		return nil, err
 	}
 	return s.user(ctx, id, e, true)
 }

@@ -8,16 +8,11 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
-
-// refusedTime is how long a server that refused the service account is not asked again. Trying at
-// each login would lock the account.
-const refusedTime = time.Minute
 
 // server is one of the directory's.
 type server struct {
@@ -29,9 +24,7 @@ type server struct {
 	health  health
 	gone    atomic.Bool // the DNS names it no more
 
-	mu      sync.Mutex
-	refusal error     // of the service account
-	refused time.Time // until then
+	refusal refusal // of the service account
 }
 
 // newServer reads ldaps://HOST[:PORT] or ldap://HOST[:PORT].
@@ -122,43 +115,6 @@ func (sv *server) start(l *goldap.Conn, w *wire) *conn {
 	l.SetTimeout(2 * sv.source.timeouts.Operation) // bounds Close; requests end at the deadline of the wire
 	l.Start()
 	return &conn{server: sv, ldap: l, wire: w}
-}
-
-// dialService opens a connection that is signed in as the service account.
-func (sv *server) dialService(ctx context.Context) (*conn, error) {
-	s := sv.source
-	if err := sv.refusedAt(s.now()); err != nil {
-		return nil, err
-	}
-	c, err := sv.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = c.do(ctx, func(l *goldap.Conn) error { return l.Bind(s.bindUser, s.bindPassword.Reveal()) })
-	if err == nil {
-		return c, nil
-	}
-	c.close()
-	failed := &stageError{sv, "bind", err}
-	if judged(err) {
-		sv.refuse(failed, s.now().Add(refusedTime))
-	}
-	return nil, failed
-}
-
-func (sv *server) refuse(err error, until time.Time) {
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	sv.refusal, sv.refused = err, until
-}
-
-func (sv *server) refusedAt(now time.Time) error {
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	if now.Before(sv.refused) {
-		return sv.refusal
-	}
-	return nil
 }
 
 // leave closes the connections to a server that is none of the domain's any more.
