@@ -33,7 +33,7 @@ func (g *Gateway) Person(ctx context.Context, name string) (*User, error) {
 	if source, id, ok := strings.Cut(name, ":"); ok && source != "" && id != "" {
 		return &User{Source: source, ID: id, Name: id}, nil
 	}
-	return nil, errors.Join(err, f.downErr, fmt.Errorf("%q: %w", name, ErrNoUser))
+	return nil, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
 }
 
 // Revoked is what Revoke ended.

@@ -178,7 +178,7 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 		if f.downErr != nil {
 			return "", nil, time.Time{}, f.downErr
 		}
-		return "", nil, time.Time{}, ErrNoUser
+		return "", nil, time.Time{}, errors.Join(f.doubt(), ErrNoUser)
 	}
 	code, expires = g.code(4, 3), g.now().Add(inviteLife)
 	m := Memo{Kind: inviteKind, ID: inviteID(f.user.Key(), code), Owner: f.user.Key(), Expires: expires}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,10 +63,12 @@ func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
 }
 
 // askAll asks each source for the name, in order, whatever the others said, so that the work does not tell
-// where somebody is known. The first that knows them, and may, is theirs. Where a directory cannot
-// answer, a local account may still sign in, and its session says so.
+// where somebody is known. A name that two directories have is nobody's, and so is one that a directory gives to
+// several: whose password it is must not depend on which of them answers. Where a directory cannot answer, a local account
+// may still sign in, and its session says so; people of another directory do by a name with a domain, and not
+// by a bare one, which may be somebody's of the directory that is away.
 func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, may func(*origin, *User) error) (found, error) {
-	f := found{key: "name:" + strings.ToLower(name), asked: g.now()}
+	f := found{key: nameKey(name), asked: g.now()}
 	for _, o := range origins {
 		ps := o.passwords
 		if ps == nil {
@@ -81,10 +84,14 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 				u, err = nil, ErrNoUser
 			}
 		}
+		_, local := ps.(UserLister)
 		switch {
 		case err == nil && f.user == nil:
 			f.user, f.source, f.key = u, ps, u.Key()
 		case err == nil:
+			if _, also := f.source.(UserLister); !local && !also {
+				f.refuse("ambiguous", fmt.Errorf("%w: %s of source %s, %s of source %s", ErrAmbiguous, whose(f.user), f.user.Source, whose(u), u.Source))
+			}
 		case errors.Is(err, ErrNoUser), errors.Is(err, ErrAmbiguous):
 			if errors.Is(err, ErrAmbiguous) {
 				f.refuse("ambiguous", fmt.Errorf("source %s: %w", o.Source, err))
@@ -96,18 +103,40 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 			f.downErr = err
 		}
 	}
-	if f.user != nil {
-		f.refusal = nil
-	}
-	if _, local := f.source.(UserLister); local && f.user != nil && f.downErr != nil {
-		u := *f.user
-		u.BreakGlass = true
-		f.user = &u
-	}
+	f.settle(name)
 	if f.source == nil {
 		return f, f.downErr
 	}
 	return f, nil
+}
+
+// settle decides whose the name is once all sources were asked.
+func (f *found) settle(name string) {
+	if f.user == nil {
+		return
+	}
+	_, local := f.source.(UserLister)
+	switch {
+	case f.refusal != nil && f.refusal.Reason == "ambiguous", f.downErr != nil && !local && domainOf(name) == "":
+		f.user, f.key = nil, nameKey(name)
+	case f.downErr != nil && local:
+		u := *f.user
+		u.BreakGlass = true
+		f.user, f.refusal = &u, nil
+	default:
+		f.refusal = nil
+	}
+}
+
+// nameKey counts the failures of a name that nobody has.
+func nameKey(name string) string { return "name:" + strings.ToLower(name) }
+
+// whose names an account for the audit line.
+func whose(u *User) string {
+	if u.DN != "" {
+		return strconv.Quote(u.DN)
+	}
+	return u.Key()
 }
 
 // refuse keeps the first reason. What the person reads is what a wrong password has them read.
@@ -115,6 +144,14 @@ func (f *found) refuse(reason string, why error) {
 	if f.refusal == nil {
 		f.refusal = &Error{Status: http.StatusUnauthorized, Public: wrongSentence, Reason: reason, Err: why}
 	}
+}
+
+// doubt returns why there is nobody, where there is more to say of it.
+func (f *found) doubt() error {
+	if f.refusal == nil {
+		return nil
+	}
+	return f.refusal
 }
 
 // explain turns the answer to a wrong password into the reason for which no password is right.

@@ -20,8 +20,6 @@ const (
 	lookPause = 30 * time.Second
 	// justLooked is how old a look may be at a launch: what is signed there is out of our hands for hours.
 	justLooked = 10 * time.Second
-	// mostFailed is at how many people the list of failed looks is thinned.
-	mostFailed = 1 << 14
 )
 
 // looks keeps the tabs of one person from each asking the directory.
@@ -30,6 +28,8 @@ type looks struct {
 
 	mu     sync.Mutex
 	failed map[string]failedLook // by user key
+	before map[string]failedLook // those of the pause before
+	turned time.Time             // when failed was begun
 }
 
 // failedLook is when and why a source last could not answer.
@@ -45,8 +45,10 @@ var errNoLook = errors.New("the person could not be looked up again")
 func (l *looks) rests(key string, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f := l.failed[key]; f.err != nil && now.Sub(f.at) < lookPause {
-		return f.err
+	for _, list := range []map[string]failedLook{l.failed, l.before} {
+		if f := list[key]; f.err != nil && now.Sub(f.at) < lookPause {
+			return f.err
+		}
 	}
 	return nil
 }
@@ -54,15 +56,9 @@ func (l *looks) rests(key string, now time.Time) error {
 func (l *looks) fail(key string, now time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed == nil {
-		l.failed = map[string]failedLook{}
-	}
-	if len(l.failed) >= mostFailed {
-		for k, f := range l.failed {
-			if now.Sub(f.at) >= lookPause {
-				delete(l.failed, k)
-			}
-		}
+	if l.failed == nil || now.Sub(l.turned) >= lookPause {
+		// Whoever failed before the pause that is over may be asked for again: nobody has to go through the list.
+		l.before, l.failed, l.turned = l.failed, map[string]failedLook{}, now
 	}
 	l.failed[key] = failedLook{now, err}
 }
@@ -71,6 +67,7 @@ func (l *looks) succeed(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.failed, key)
+	delete(l.before, key)
 }
 
 // current returns the session with its person as they are now, where the last look at them is older than

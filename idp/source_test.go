@@ -263,12 +263,37 @@ func TestBreakGlass(t *testing.T) {
 	if last := v.lastLogin(t); !last.BreakGlass || last.Result != idp.Success {
 		t.Errorf("the audit line does not say break-glass: %+v", last)
 	}
-	if status, _ := v.try(t, "zoe", "right"); status != http.StatusSeeOther || v.lastLogin(t).BreakGlass {
+	if status, _ := v.try(t, "zoe", "right"); status != http.StatusServiceUnavailable {
+		t.Errorf("a bare name, which may be somebody's of the directory that is down: %d", status)
+	}
+	if status, _ := v.try(t, "zoe@example.com", "right"); status != http.StatusSeeOther || v.lastLogin(t).BreakGlass {
 		t.Errorf("somebody of a directory that answers: %d %+v", status, v.lastLogin(t))
 	}
 	corp.down = nil
 	if status, _ := v.try(t, "alice", "right"); status != http.StatusSeeOther {
 		t.Errorf("alice after the outage: %d", status)
+	}
+}
+
+// A name that two directories have is nobody's, whichever of them knows the password.
+func TestANameOfTwoDirectories(t *testing.T) {
+	corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: 7}
+	merged := &countingSource{name: "merged", users: map[string]string{"alice": "right too", "zoe": "right"}, limit: 7}
+	emergency := listed{&countingSource{name: "emergency", users: map[string]string{"zoe": "local"}, limit: 7}}
+	v := withSources(t, corp, merged, emergency)
+	for _, password := range []string{"right", "right too", "wrong"} {
+		if status, body := v.try(t, "alice", password); status != http.StatusUnauthorized || !strings.Contains(body, "do not match") {
+			t.Errorf("%s: %d %s", password, status, body)
+		}
+		if l := v.lastLogin(t); l.Reason != "ambiguous" || !strings.Contains(l.Detail, "corp:alice of source corp, merged:alice of source merged") {
+			t.Errorf("%+v", l)
+		}
+	}
+	if _, _, _, err := v.gateway.Invite(t.Context(), "alice"); !errors.Is(err, idp.ErrAmbiguous) {
+		t.Errorf("a code for one of two: %v", err)
+	}
+	if status, _ := v.try(t, "zoe", "right"); status != http.StatusSeeOther {
+		t.Errorf("a directory before a local account of the same name: %d", status)
 	}
 }
 
