@@ -11,7 +11,6 @@ func (s *staff) routesLead(t *testing.T) {
 	passwords := map[string]string{"corp": staffPassword, "partners": partnerPassword, "emergency": localPassword}
 	const anywhere, floor = "", "127.0.7.1"
 	for _, c := range []struct{ name, way, from, source string }{
-		{"twin", "/", anywhere, "corp"}, // the default
 		{"twin@partner.example.test", "/", anywhere, "partners"},
 		{"Twin@PARTNER.example.test", "/", floor, "partners"}, // the first route that fits
 		{"twin@example.test", "/", anywhere, "corp"},          // mail
@@ -20,7 +19,6 @@ func (s *staff) routesLead(t *testing.T) {
 		{"twin", "/apps/handbook", anywhere, "emergency"},
 		{"twin@example.test", "/apps/handbook", anywhere, "corp"},
 		{"twin", "/", floor, "emergency"},
-		{"twin", "/apps/vault", anywhere, "corp"},
 	} {
 		client := s.elsewhere()
 		if c.from != anywhere {
@@ -29,6 +27,11 @@ func (s *staff) routesLead(t *testing.T) {
 		if p := s.try(client, c.way, c.name, passwords[c.source]); p.Kind == "password" {
 			t.Errorf("%s on the way to %s from %q with the password of %s: %s", c.name, c.way, c.from, c.source, p)
 		}
+	}
+	// The default asks two directories, and a name that both have is nobody's.
+	for _, password := range []string{staffPassword, partnerPassword} {
+		s.refusedBecause(t, "twin", password, "ambiguous", s.domain.DN("twin"))
+		s.refusedBecause(t, "twin", password, "ambiguous", s.tree.UserDN("twin"))
 	}
 	// The default asks partners as well, where corp knows nobody of the name.
 	if p := s.try(s.elsewhere(), "/", "pat", partnerPassword); p.Status != 200 || p.Kind == "password" {
