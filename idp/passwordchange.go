@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// changedKind marks a person who changed their password with nothing but the old one; see
+// ChangedKind is the kind of memo that marks a person who changed their password with nothing but the old one; see
 // [EnrollAfterChangeSection]. The mark goes when they have a factor.
-const (
-	changedKind = "changed"
-	changedLife = 400 * 24 * time.Hour
-)
+const ChangedKind = "changed"
+
+const changedLife = 400 * 24 * time.Hour
 
 // changedID is where the mark is kept. It holds no source, so that a source which gets another name changes nothing.
-func changedID(u *User) Hash { return hashOf(changedKind + "\x00" + u.ID) }
+func changedID(u *User) Hash { return hashOf(ChangedKind + "\x00" + u.ID) }
 
 // changedBare reports whether the person has the mark.
 func (g *Gateway) changedBare(ctx context.Context, u *User) (bool, error) {
-	_, err := g.store.Memo(ctx, changedKind, changedID(u), g.now())
+	_, err := g.store.Memo(ctx, ChangedKind, changedID(u), g.now())
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -28,7 +27,7 @@ func (g *Gateway) changedBare(ctx context.Context, u *User) (bool, error) {
 
 // unmark takes the mark from a person who has a factor now. One that stays only has the gate ask too much.
 func (g *Gateway) unmark(ctx context.Context, u *User) error {
-	_, err := g.store.TakeMemo(context.WithoutCancel(ctx), changedKind, changedID(u), g.now())
+	_, err := g.store.TakeMemo(context.WithoutCancel(ctx), ChangedKind, changedID(u), g.now())
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -53,7 +52,7 @@ func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChang
 	if v.askedForChange().Verdict == Ask {
 		// Nothing was shown because there is nothing. The mark comes first, for a change of which nobody hears any more, and stays
 		// whatever comes of this one: another that runs beside it may be made.
-		m := Memo{Kind: changedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}
+		m := Memo{Kind: ChangedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}
 		if err := g.store.PutMemo(context.WithoutCancel(ctx), m, 0); err != nil {
 			return err
 		}

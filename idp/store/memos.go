@@ -10,12 +10,12 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
-// errMemosFull says that memos of other kinds fill the store.
-var errMemosFull = errors.New("too many memos")
+// nobodys is the browser of a memo that is bound to none.
+var nobodys idp.Hash
 
 // PutMemo inserts or replaces by kind and id. Anybody may start a sign-in, so the memos of all
-// browsers together are bounded: the oldest of the same kind go, so that a flood of sign-ins
-// cannot push out an invitation.
+// browsers together are bounded: the oldest of them go. A memo that is bound to no browser is of somebody's account, an
+// invitation or a changed password; no flood of sign-ins pushes one out or keeps one from being put.
 func (s *Store) PutMemo(ctx context.Context, m idp.Memo, most int) error {
 	o, err := s.enter()
 	if err != nil {
@@ -27,8 +27,9 @@ func (s *Store) PutMemo(ctx context.Context, m idp.Memo, most int) error {
 		return err
 	}
 	err = o.write(ctx, func(c conn) error {
-		if o.memos.Load() >= int64(o.MaxMemos) {
-			if err := o.thinMemos(ctx, c, m.Kind); err != nil {
+		bounded := m.Browser != nobodys
+		if bounded && o.memos.Load() >= int64(o.MaxMemos) {
+			if err := o.thinMemos(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -36,15 +37,13 @@ func (s *Store) PutMemo(ctx context.Context, m idp.Memo, most int) error {
 		if err != nil {
 			return err
 		}
-		o.memos.Add(-gone)
+		if bounded {
+			o.memos.Add(1 - gone)
+		}
 		_, err = c.exec(ctx, "INSERT INTO memos (kind, id, browser, owner, expires, sealed) VALUES (?, ?, ?, ?, ?, ?)",
 			m.Kind, m.ID[:], m.Browser[:], m.Owner, stamp(m.Expires), sealed)
-		if err != nil {
+		if err != nil || most <= 0 || !bounded {
 			return err
-		}
-		o.memos.Add(1)
-		if most <= 0 {
-			return nil
 		}
 		gone, err = c.exec(ctx, `DELETE FROM memos WHERE kind = ? AND browser = ? AND n NOT IN
 			(SELECT n FROM memos WHERE kind = ? AND browser = ? ORDER BY n DESC LIMIT ?)`,
@@ -58,24 +57,21 @@ func (s *Store) PutMemo(ctx context.Context, m idp.Memo, most int) error {
 	return nil
 }
 
-// thinMemos makes room: what has expired goes, then the oldest of the kind, some at a time so that
+// thinMemos makes room: what has expired goes, then the oldest of all browsers, some at a time so that
 // a flood does not pay for it at every memo.
-func (o *state) thinMemos(ctx context.Context, c conn, kind string) error {
+func (o *state) thinMemos(ctx context.Context, c conn) error {
 	if _, err := c.exec(ctx, "DELETE FROM memos WHERE expires <= ?", stamp(o.Now())); err != nil {
 		return err
 	}
 	var n int
-	if err := c.row(ctx, "SELECT count(*) FROM memos").Scan(&n); err != nil {
+	if err := c.row(ctx, "SELECT count(*) FROM memos WHERE browser <> ?", nobodys[:]).Scan(&n); err != nil {
 		return err
 	}
 	if over := n + 1 - o.MaxMemos; over > 0 {
-		gone, err := c.exec(ctx, "DELETE FROM memos WHERE n IN (SELECT n FROM memos WHERE kind = ? ORDER BY n LIMIT ?)",
-			kind, over+o.MaxMemos/64)
+		gone, err := c.exec(ctx, "DELETE FROM memos WHERE n IN (SELECT n FROM memos WHERE browser <> ? ORDER BY n LIMIT ?)",
+			nobodys[:], over+o.MaxMemos/64)
 		if err != nil {
 			return err
-		}
-		if int(gone) < over {
-			return errMemosFull
 		}
 		n -= int(gone)
 	}
@@ -86,7 +82,7 @@ func (o *state) thinMemos(ctx context.Context, c conn, kind string) error {
 // countMemos sets the rough count right.
 func (o *state) countMemos(ctx context.Context) error {
 	var n int64
-	if err := o.read().row(ctx, "SELECT count(*) FROM memos").Scan(&n); err != nil {
+	if err := o.read().row(ctx, "SELECT count(*) FROM memos WHERE browser <> ?", nobodys[:]).Scan(&n); err != nil {
 		return fmt.Errorf("counting memos: %w", err)
 	}
 	o.memos.Store(n)
@@ -150,6 +146,8 @@ func (s *Store) TakeMemo(ctx context.Context, kind string, id idp.Hash, now time
 	if err = errors.Join(damaged, err); err != nil {
 		return idp.Memo{}, fmt.Errorf("taking a memo: %w", err)
 	}
-	o.memos.Add(-1)
+	if m.Browser != nobodys {
+		o.memos.Add(-1)
+	}
 	return m, nil
 }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // ErrExists says that a restore would replace a database.
@@ -33,7 +35,7 @@ type RestoreOptions struct {
 }
 
 // Restore brings the database of a backup to path. What must not come back to life stays out: there
-// are no sessions, no memos (an invitation may have been used since) and no remembered devices (one
+// are no sessions, no memos but that of who changed a password (an invitation may have been used since) and no remembered devices (one
 // may have been revoked since) in it, and every one-time code up to now counts as used. Everybody signs
 // in once more. A schema newer than this binary's is ErrNewerSchema, an existing database ErrExists.
 func Restore(ctx context.Context, file, path string, opt RestoreOptions) (*Manifest, error) {
@@ -103,7 +105,7 @@ func neutralize(ctx context.Context, path string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, query := range []string{"DELETE FROM sessions", "DELETE FROM memos", "DELETE FROM devices"} {
+	for _, query := range []string{"DELETE FROM sessions", "DELETE FROM memos WHERE kind <> '" + idp.ChangedKind + "'", "DELETE FROM devices"} {
 		if _, err := tx.ExecContext(ctx, query); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}

@@ -45,7 +45,7 @@ type Config struct {
 	AuditKeep time.Duration
 	// CacheSessions bounds the sessions that are held in memory; default 100,000.
 	CacheSessions int
-	// MaxMemos bounds the memos of all browsers together; default 200,000.
+	// MaxMemos bounds the memos that are bound to browsers, all together; default 200,000.
 	MaxMemos int
 
 	Log  *slog.Logger     // default: discards
