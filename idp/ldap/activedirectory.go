@@ -194,7 +194,11 @@ func fileTime(text string) time.Time {
 	if err != nil || n <= 0 || n == never {
 		return time.Time{}
 	}
-	return time.Unix(n/10_000_000-epoch, n%10_000_000*100).UTC()
+	// Later years than four digits write cannot be written down (RFC 3339 §1), and do not come either.
+	if at := time.Unix(n/10_000_000-epoch, n%10_000_000*100).UTC(); at.Year() <= 9999 {
+		return at
+	}
+	return time.Time{}
 }
 
 // span reads a length of time, which Active Directory writes in hundreds of nanoseconds below zero, so that it is

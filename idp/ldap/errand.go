@@ -49,11 +49,11 @@ func (e *errand) run(ctx context.Context, f func(*goldap.Conn) error) error {
 			break
 		}
 		wasSent, err := e.ask(ctx, l.conn, f)
-		if err == nil || judged(err) && !p.unable(err) {
+		if p.settled(err) {
 			return err
 		}
 		e.none.causes = append(e.none.causes, err)
-		hung, refused := errors.Is(err, errHung), declined(err) || p.unable(err)
+		hung, refused := errors.Is(err, errHung), p.declined(err)
 		if !refused {
 			p.drop(l.server) // its other connections are gone as well, as a rule
 		}
@@ -125,9 +125,12 @@ func (e *errand) hasOther(sv *server) bool {
 	return slices.ContainsFunc(e.left, func(o *server) bool { return o != sv && !o.health.aside() })
 }
 
-// declined reports whether the server has answered that it will not do it now, which leaves nothing behind.
-func declined(err error) bool {
-	return resultIs(err, goldap.LDAPResultBusy) || resultIs(err, goldap.LDAPResultUnavailable)
+// settled reports whether the errand is over with this answer.
+func (p *pool) settled(err error) bool { return err == nil || judged(err) && !p.unable(err) }
+
+// declined reports whether the server has answered that it will not or cannot do it now, which leaves nothing behind.
+func (p *pool) declined(err error) bool {
+	return resultIs(err, goldap.LDAPResultBusy) || resultIs(err, goldap.LDAPResultUnavailable) || p.unable(err)
 }
 
 func (e *errand) giveUp(sv *server, err error) {

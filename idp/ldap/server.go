@@ -122,6 +122,7 @@ func (sv *server) leave() {
 	sv.gone.Store(true)
 	sv.source.searches.drop(sv)
 	sv.source.binds.drop(sv)
+	sv.source.changes.drop(sv)
 }
 
 // deadline of something that may take so long.
