@@ -27,8 +27,9 @@ type Directory struct {
 	// sent in clear text. At least one, or in Active Directory a domain; then they are tried after those that
 	// it names.
 	Servers []string `json:"servers,omitempty"`
-	// Resolver is the address of a DNS server that knows the domain: ADDRESS[:53]. Default: those of the machine.
-	Resolver string `json:"resolver,omitempty"`
+	// Resolvers are the addresses of DNS servers that know the domain: ADDRESS[:53]; the next is asked where one does
+	// not answer. Default: those of the machine.
+	Resolvers []string `json:"resolvers,omitempty"`
 	// DialTimeout bounds the connection to one server with its TLS handshake. The next one is tried beside
 	// it long before. Default: 1.25s, in which a first packet may be lost.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
@@ -94,7 +95,7 @@ func (d *Directory) open(name string, settings any, fill func(*ldap.Config)) (id
 		return nil, err
 	}
 	cfg := ldap.Config{
-		Name: name, Servers: d.Servers, Resolver: d.Resolver, BaseDNs: d.BaseDNs, BindUser: d.BindUser, BindPassword: secret,
+		Name: name, Servers: d.Servers, Resolvers: d.Resolvers, BaseDNs: d.BaseDNs, BindUser: d.BindUser, BindPassword: secret,
 		Timeouts: ldap.Timeouts{
 			Dial: time.Duration(d.DialTimeout), Operation: time.Duration(d.OperationTimeout), Wait: time.Duration(d.WaitTimeout),
 		},
@@ -179,8 +180,8 @@ func (d *Directory) parse(b *block, kind string) {
 		b.list(&d.Servers, "ldaps://HOST…")
 		b.wellFormed(ldap.Config{Kind: kind, Servers: d.Servers})
 	case "resolver":
-		b.text(&d.Resolver, "ADDRESS[:PORT]")
-		b.wellFormed(ldap.Config{Kind: kind, Resolver: d.Resolver})
+		b.list(&d.Resolvers, "ADDRESS[:PORT]…")
+		b.wellFormed(ldap.Config{Kind: kind, Resolvers: d.Resolvers})
 	case "dial_timeout":
 		b.duration(&d.DialTimeout)
 	case "operation_timeout":

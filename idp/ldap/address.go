@@ -31,7 +31,7 @@ type whereabouts struct {
 	asking bool
 }
 
-func newAddresses(r resolver, now func() time.Time) *addresses {
+func newAddresses(r *resolver, now func() time.Time) *addresses {
 	return &addresses{lookup: r.host, reach: new(net.Dialer).DialContext, now: now, hosts: map[string]*whereabouts{}}
 }
 

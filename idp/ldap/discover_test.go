@@ -348,10 +348,10 @@ func TestDomainRefused(t *testing.T) {
 		"a site with a dot":      func(c *ldap.Config) { c.Site = "a._sites.dc._msdcs.evil.example" },
 		"a site alone":           func(c *ldap.Config) { c.Domain, c.Site = "", "Zurich" },
 		"StartTLS alone":         func(c *ldap.Config) { c.Domain, c.StartTLS = "", true },
-		"a resolver with a name": func(c *ldap.Config) { c.Resolver = "dns.example.test" },
-		"a resolver's port":      func(c *ldap.Config) { c.Resolver = "10.0.0.1:99999" },
+		"a resolver with a name": func(c *ldap.Config) { c.Resolvers = []string{"10.0.0.1", "dns.example.test"} },
+		"a resolver's port":      func(c *ldap.Config) { c.Resolvers = []string{"10.0.0.1:99999"} },
 	} {
-		cfg := ldap.Config{Name: "corp", Domain: "Corp.Example.Test.", Servers: []string{"ldaps://dc1"}, BaseDNs: []string{domain}, BindUser: service, BindPassword: idp.NewSecret("x"), Resolver: "[fd00::53]:5353"}
+		cfg := ldap.Config{Name: "corp", Domain: "Corp.Example.Test.", Servers: []string{"ldaps://dc1"}, BaseDNs: []string{domain}, BindUser: service, BindPassword: idp.NewSecret("x"), Resolvers: []string{"[fd00::53]:5353"}}
 		if _, err := ldap.New(cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -376,7 +376,7 @@ func TestResolver(t *testing.T) {
 		}
 	}()
 	defer dns.Close()
-	s := open(t, corp(), 0, func(c *ldap.Config) { c.Domain, c.Resolver = domainName, dns.LocalAddr().String() })
+	s := open(t, corp(), 0, func(c *ldap.Config) { c.Domain, c.Resolvers = domainName, []string{dns.LocalAddr().String()} })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() { _, _ = s.Find(ctx, "alice") }()

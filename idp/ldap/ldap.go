@@ -48,8 +48,8 @@ type Config struct {
 	Site string
 	// StartTLS asks servers that were found on their LDAP port, and not on 636.
 	StartTLS bool
-	// Resolver is the DNS server to ask: ADDRESS[:PORT]. Empty asks those of the machine.
-	Resolver string
+	// Resolvers are the DNS servers to ask: ADDRESS[:PORT]; the next where one does not answer. None asks those of the machine.
+	Resolvers []string
 	// Lookup and Dial replace the resolver and the dialer of the network. Nil takes those.
 	Lookup Lookup
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
@@ -229,7 +229,7 @@ func (s *Source) settle(c Config) error {
 
 // findServers makes what the source reaches its servers with.
 func (s *Source) findServers(c Config) error {
-	resolver, err := newResolver(c.Resolver)
+	resolver, err := newResolver(c.Resolvers)
 	if err != nil {
 		return err
 	}

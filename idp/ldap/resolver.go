@@ -8,53 +8,123 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 )
+
+// answerTime is how long one DNS server is waited for before the next is asked. Go waits for five seconds, longer than
+// anybody who signs in does; and in a domain the first server is a controller, which is away now and then.
+const answerTime = 400 * time.Millisecond
 
 // resolver asks the DNS.
 type resolver struct {
-	net     *net.Resolver
-	address string // of the server that is asked; empty asks those of the machine
+	net       *net.Resolver
+	addresses []string      // of the servers that are asked; none are those of the machine
+	first     atomic.Uint32 // of the addresses, the one to ask: the next after one that did not answer
 }
 
-// newResolver asks one DNS server, or those of the machine where no address is given.
-func newResolver(address string) (resolver, error) {
-	if address == "" {
-		return resolver{net: net.DefaultResolver}, nil
+// newResolver asks the given DNS servers, or those of the machine where none is given.
+func newResolver(addresses []string) (*resolver, error) {
+	r := &resolver{}
+	for _, a := range addresses {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil {
+			host, port = strings.Trim(a, "[]"), "53"
+		}
+		ip, err := netip.ParseAddr(host)
+		number, wrong := strconv.ParseUint(port, 10, 16)
+		if err != nil || wrong != nil || number == 0 {
+			return nil, fmt.Errorf("resolver %q: write the address of a DNS server: 10.0.0.53 or 10.0.0.53:53", a)
+		}
+		r.addresses = append(r.addresses, net.JoinHostPort(ip.String(), port))
 	}
-	host, port, err := net.SplitHostPort(address)
+	r.net = &net.Resolver{PreferGo: true, Dial: r.dial}
+	return r, nil
+}
+
+// dial opens a connection to a DNS server. Go asks for those of the machine in turn.
+func (r *resolver) dial(ctx context.Context, network, machines string) (net.Conn, error) {
+	address, pass := machines, func() {}
+	if n := uint32(len(r.addresses)); n > 0 {
+		i := r.first.Load()
+		address, pass = r.addresses[i%n], func() { r.first.CompareAndSwap(i, i+1) }
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
-		host, port = strings.Trim(address, "[]"), "53"
+		pass()
+		return nil, err
 	}
-	ip, err := netip.ParseAddr(host)
-	number, wrong := strconv.ParseUint(port, 10, 16)
-	if err != nil || wrong != nil || number == 0 {
-		return resolver{}, fmt.Errorf("resolver %q: write the address of a DNS server: 10.0.0.53 or 10.0.0.53:53", address)
+	// Go tells a datagram from a stream by the type.
+	if u, ok := c.(*net.UDPConn); ok {
+		return &datagrams{u, pass}, nil
 	}
-	address = net.JoinHostPort(ip.String(), port)
-	return resolver{address: address, net: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}}, nil
+	return &stream{c, pass}, nil
+}
+
+// datagrams is a connection to a DNS server that is not waited for long.
+type datagrams struct {
+	*net.UDPConn
+	pass func() // has the next server asked
+}
+
+// SetDeadline sets it, or one that comes sooner.
+func (d *datagrams) SetDeadline(t time.Time) error { return d.UDPConn.SetDeadline(sooner(t)) }
+
+// Read reads an answer.
+func (d *datagrams) Read(b []byte) (int, error) {
+	n, err := d.UDPConn.Read(b)
+	if err != nil {
+		d.pass()
+	}
+	return n, err
+}
+
+// stream is the same for answers that are long.
+type stream struct {
+	net.Conn
+	pass func()
+}
+
+// SetDeadline sets it, or one that comes sooner.
+func (s *stream) SetDeadline(t time.Time) error { return s.Conn.SetDeadline(sooner(t)) }
+
+// Read reads of an answer.
+func (s *stream) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if err != nil {
+		s.pass()
+	}
+	return n, err
+}
+
+func sooner(t time.Time) time.Time {
+	if most := time.Now().Add(answerTime); t.IsZero() || t.After(most) {
+		return most
+	}
+	return t
 }
 
 // servers is a [Lookup].
-func (r resolver) servers(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
+func (r *resolver) servers(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
 	cname, found, err := r.net.LookupSRV(ctx, service, proto, name)
 	return cname, found, r.named(err)
 }
 
 // host returns the addresses of a host.
-func (r resolver) host(ctx context.Context, host string) ([]netip.Addr, error) {
+func (r *resolver) host(ctx context.Context, host string) ([]netip.Addr, error) {
 	found, err := r.net.LookupNetIP(ctx, "ip", host)
 	return found, r.named(err)
 }
 
-// named has an error name the DNS server that was asked. Go names one of the machine's, whoever was asked.
-func (r resolver) named(err error) error {
+// named has an error name the DNS servers that were asked. Go names one of the machine's, whoever was asked.
+func (r *resolver) named(err error) error {
 	wrong, ok := errors.AsType[*net.DNSError](err)
-	if !ok || r.address == "" || wrong.Server == "" {
+	if !ok || len(r.addresses) == 0 || wrong.Server == "" {
 		return err
 	}
 	named := *wrong
-	named.Server = r.address
+	named.Server = strings.Join(r.addresses, ", ")
 	return &named
 }
