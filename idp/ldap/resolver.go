@@ -19,8 +19,8 @@ const answerTime = 400 * time.Millisecond
 // resolver asks the DNS.
 type resolver struct {
 	net       *net.Resolver
-	addresses []string      // of the servers that are asked; none are those of the machine
-	first     atomic.Uint32 // of the addresses, the one to ask: the next after one that did not answer
+	addresses []string     // of the servers that are asked; none are those of the machine
+	first     atomic.Int64 // of the addresses, the one to ask: the next after one that did not answer
 }
 
 // newResolver asks the given DNS servers, or those of the machine where none is given.
@@ -45,7 +45,7 @@ func newResolver(addresses []string) (*resolver, error) {
 // dial opens a connection to a DNS server. Go asks for those of the machine in turn.
 func (r *resolver) dial(ctx context.Context, network, machines string) (net.Conn, error) {
 	address, pass := machines, func() {}
-	if n := uint32(len(r.addresses)); n > 0 {
+	if n := int64(len(r.addresses)); n > 0 {
 		i := r.first.Load()
 		address, pass = r.addresses[i%n], func() { r.first.CompareAndSwap(i, i+1) }
 	}
