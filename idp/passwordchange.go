@@ -82,10 +82,11 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 			s.User.BreakGlass = breakGlass
 		}
 	}
-	if err := g.raise(w, r, v, s); err != nil {
+	// The others first: they are why there is a hurry.
+	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
 		return err
 	}
-	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
+	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
 	if err := g.record(r, e); err != nil {
