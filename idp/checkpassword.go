@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 )
 
 // cureOfState says what an admin does about an account whose password was right.
@@ -26,7 +25,7 @@ func (g *Gateway) CheckPassword(ctx context.Context, name string, client netip.A
 	withheld := func(level, why, cure string) Finding {
 		return Finding{Level: level, Where: "password", What: "it was not shown to anybody, because " + why, Cure: cure}
 	}
-	if strings.Trim(password.Reveal(), " \t\x00") == "" || len(password.Reveal()) > mostPassword {
+	if emptyPassword(password.Reveal()) || len(password.Reveal()) > mostPassword {
 		return withheld(LevelError, "it is empty or too long", "write the password alone into the file")
 	}
 	f, err := g.lookUp(ctx, Typed{Name: name, Client: client})

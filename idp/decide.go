@@ -158,6 +158,11 @@ func long(d time.Duration) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
+// hasFactor reports whether one of the proofs is by a factor, whichever.
+func hasFactor(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Factor != PasswordFactor })
+}
+
 func bare(passed []Passed) []Proof {
 	out := make([]Proof, len(passed))
 	for i, p := range passed {

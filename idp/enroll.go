@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +100,7 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 // may be one that the policy does not take: an application that asks for another factor must not be the
 // way round the first.
 func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
-	if slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return p.Factor != PasswordFactor }) {
+	if hasFactor(bare(v.session.Proofs)) {
 		return false, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.allowed(nil))

@@ -142,27 +142,7 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	// Whoever is signed in to this browser need not be the one whose password was tried.
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
-	var state *AccountState
-	var public *Error
-	status, sentence := http.StatusUnauthorized, wrongSentence
-	switch {
-	case errors.Is(err, ErrBadCredentials):
-		e.Reason = "bad_credentials"
-	case errors.Is(err, errLimited):
-		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
-		status, sentence = http.StatusTooManyRequests, limitedSentence
-		w.Header().Set("Retry-After", "60")
-	case errors.As(err, &state):
-		e.Reason = state.State
-		status, sentence = http.StatusForbidden, stateSentence(state.State)
-	case errors.As(err, &public):
-		e.Reason = public.Reason
-		status, sentence = public.Status, public.Public
-	default:
-		e.Reason = "source_unavailable"
-		status, sentence = http.StatusServiceUnavailable, cannotSentence
-		w.Header().Set("Retry-After", "5")
-	}
+	status, sentence := e.judgedPassword(w, err, wrongSentence, cannotSentence)
 	// One line a minute tells of an address that is limited; one for each try would be another way to fill the log.
 	if !errors.Is(err, errAddressLimited) || g.limiter.told.allow(e.Client, e.Time) {
 		if err := g.record(r, e); err != nil {
@@ -171,6 +151,31 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	}
 	g.showLogin(w, v, status, sentence)
 	return nil
+}
+
+// judgedPassword notes why a password was not taken, and returns the page's status and sentence: wrong where it was wrong, cannot
+// where nobody could judge it.
+func (e *Event) judgedPassword(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+	state, isState := errors.AsType[*AccountState](err)
+	public, isPublic := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		e.Reason = "bad_credentials"
+		return http.StatusUnauthorized, wrong
+	case errors.Is(err, errLimited):
+		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+		w.Header().Set("Retry-After", "60")
+		return http.StatusTooManyRequests, limitedSentence
+	case isState:
+		e.Reason = state.State
+		return http.StatusForbidden, stateSentence(state.State)
+	case isPublic:
+		e.Reason = public.Reason
+		return public.Status, public.Public
+	}
+	e.Reason = "source_unavailable"
+	w.Header().Set("Retry-After", "5")
+	return http.StatusServiceUnavailable, cannot
 }
 
 // stateSentence tells the owner of the right password what to do.

@@ -91,10 +91,16 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 
 // askedFactor returns the factor of the address where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
-	d, _, err := g.decide(r, v)
-	counts := g.policyOf(v.flow.App).Factors
+	var (
+		d      Decision
+		counts *FactorsSection
+		err    error
+	)
 	if v.changes() {
-		d, counts = v.askedForChange(), nil
+		d = v.askedForChange()
+	} else {
+		d, _, err = g.decide(r, v)
+		counts = g.policyOf(v.flow.App).Factors
 	}
 	if err != nil || d.Verdict != Ask {
 		return nil, d, readiness{}, err

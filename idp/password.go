@@ -30,10 +30,8 @@ func (v *visitor) askedForChange() Decision {
 		d.Reason = v.session.MustChange
 		shown = append(bare(v.session.Proofs), shown...)
 	}
-	for _, p := range shown {
-		if p.Factor != PasswordFactor {
-			d.Verdict = Allow
-		}
+	if hasFactor(shown) {
+		d.Verdict = Allow
 	}
 	return d
 }
@@ -106,14 +104,14 @@ func (g *Gateway) getPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	o, _, err := g.readyToChange(r, v)
+	o, c, err := g.readyToChange(r, v)
 	if err != nil {
 		return err
 	}
 	if o == nil {
 		return g.next(w, r, v)
 	}
-	g.showNewPassword(w, r, v, http.StatusOK, "", "")
+	g.showNewPassword(w, v, rulesFor(r.Context(), v, c), http.StatusOK, "", "")
 	return nil
 }
 
@@ -135,28 +133,32 @@ func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordC
 	return o, c, nil
 }
 
+// rulesFor returns what is asked of the visitor's new password. Rules that cannot be read are no reason to show none of
+// the page: the directory names the one that was broken.
+func rulesFor(ctx context.Context, v *visitor, c PasswordChanger) PasswordRules {
+	rules, err := c.PasswordRules(ctx, &v.session.User)
+	if err != nil {
+		return PasswordRules{}
+	}
+	return rules
+}
+
 // showNewPassword shows the page. field is the one that the message is about.
-func (g *Gateway) showNewPassword(w http.ResponseWriter, r *http.Request, v *visitor, status int, field, message string) {
-	u := &v.session.User
+func (g *Gateway) showNewPassword(w http.ResponseWriter, v *visitor, rules PasswordRules, status int, field, message string) {
+	due := v.session.MustChange != ""
 	if v.flow.App == "" {
 		// On the way to an application it may be a window that the Streams API has opened, which would take it for closed.
 		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
 	p := web.NewPassword{
-		Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Username: u.Name, Due: v.session.MustChange != "",
-		Error: message, Field: field,
+		Frame: g.frame(v), F: v.fid, App: g.label(v.flow.App), Username: v.session.User.Name, Due: due,
+		Rules: rulesInWords(rules, !due), Error: message, Field: field,
 	}
 	switch v.session.MustChange {
 	case "password_expired":
 		p.Why = "Your password has expired. Choose a new one, then you go on to where you were going."
 	case "must_change":
 		p.Why = "Your password was given to you by somebody else. Choose one that only you know, then you go on to where you were going."
-	}
-	if _, c := g.changer(u); c != nil {
-		// Rules that cannot be read are no reason to show none of the page: the directory names the one that was broken.
-		if rules, err := c.PasswordRules(r.Context(), u); err == nil {
-			p.Rules = rulesInWords(rules, !p.Due)
-		}
 	}
 	g.show(w, status, p)
 }
@@ -176,7 +178,7 @@ func (g *Gateway) postPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	old, replacement, again := r.PostForm.Get("old"), r.PostForm.Get("new"), r.PostForm.Get("again")
 	if field, sentence := unfit(old, replacement, again); sentence != "" {
-		g.showNewPassword(w, r, v, http.StatusUnprocessableEntity, field, sentence)
+		g.showNewPassword(w, v, rulesFor(r.Context(), v, c), http.StatusUnprocessableEntity, field, sentence)
 		return nil
 	}
 	if err := g.change(r, v, o, c, old, replacement); err != nil {

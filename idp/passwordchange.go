@@ -100,51 +100,28 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, err error) error {
 	e := g.event(r, v, EventPassword, Failure)
 	e.Detail = clip(err.Error())
-	status, field := http.StatusServiceUnavailable, ""
-	var sentence string
+	rules := rulesFor(r.Context(), v, c)
+	status, field, sentence := http.StatusServiceUnavailable, "", ""
 	refused, isRefused := errors.AsType[*PasswordRefused](err)
-	state, isState := errors.AsType[*AccountState](err)
-	public, isPublic := errors.AsType[*Error](err)
 	switch {
 	case isRefused:
 		e.Reason, e.Detail = refused.Reason, clip(refused.Detail)
-		status, field, sentence = http.StatusUnprocessableEntity, "new", g.refusalInWords(r, v, c, refused.Reason)
+		status, field, sentence = http.StatusUnprocessableEntity, "new", refusalInWords(refused.Reason, rules)
 	case mayHaveChanged(err):
 		e.Reason = "unanswered"
 		sentence = "The directory did not say whether it took the new password. Sign out and sign in again: try the new password first, then the old one."
-	case errors.Is(err, ErrBadCredentials):
-		e.Reason = "bad_credentials"
-		status, field, sentence = http.StatusUnauthorized, "old", "Your current password is not right."
-	case errors.Is(err, errLimited):
-		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
-		status, sentence = http.StatusTooManyRequests, limitedSentence
-		w.Header().Set("Retry-After", "60")
-	case isState:
-		e.Reason = state.State
-		status, sentence = http.StatusForbidden, stateSentence(state.State)
 	case errors.Is(err, ErrNoUser):
 		e.Reason = "account_gone"
 		status, sentence = http.StatusForbidden, stateSentence("")
-	case isPublic:
-		e.Reason = public.Reason
-		status, sentence = public.Status, public.Public
 	default:
-		e.Reason = "source_unavailable"
-		sentence = "We cannot change passwords just now. Yours is as it was. Try again in a minute."
-		w.Header().Set("Retry-After", "5")
+		if errors.Is(err, ErrBadCredentials) {
+			field = "old"
+		}
+		status, sentence = e.judgedPassword(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
 	}
 	if err := g.record(r, e); err != nil {
 		return err
 	}
-	g.showNewPassword(w, r, v, status, field, sentence)
+	g.showNewPassword(w, v, rules, status, field, sentence)
 	return nil
-}
-
-// refusalInWords says why a new password was not taken, with the figure where the directory tells it.
-func (g *Gateway) refusalInWords(r *http.Request, v *visitor, c PasswordChanger, reason string) string {
-	rules, err := c.PasswordRules(r.Context(), &v.session.User)
-	if err != nil {
-		rules = PasswordRules{}
-	}
-	return refusalInWords(reason, rules)
 }

@@ -100,7 +100,7 @@ type Memo struct {
 // Memos keeps memos until they are taken or expire.
 type Memos interface {
 	// PutMemo stores m. Of one kind and browser at most `most` are kept (0: no limit), the oldest go;
-	// the store also bounds the number of all memos.
+	// the store also bounds the number of all memos that are bound to browsers.
 	PutMemo(ctx context.Context, m Memo, most int) error
 	// Memo returns the memo without spending it, or ErrNotFound; expired ones (against now) are not found.
 	Memo(ctx context.Context, kind string, id Hash, now time.Time) (Memo, error)
