@@ -121,14 +121,9 @@ func (n names) checkPolicy(p *PolicyConfig) *mistake {
 			return &mistake{[2]string{"policy", p.Name}, g, err.Error()}
 		}
 	}
-	for _, e := range []*EnrollFirstConfig{p.EnrollFirst, p.EnrollAfterChange} {
-		if e == nil {
-			continue
-		}
-		for _, w := range e.Networks {
-			if m := find("network", w, n.networks, "policy", p.Name); m != nil {
-				return m
-			}
+	for _, w := range p.networks() {
+		if m := find("network", w, n.networks, "policy", p.Name); m != nil {
+			return m
 		}
 	}
 	return nil

@@ -152,12 +152,17 @@ func parseEnroll(b *block) *EnrollFirstConfig {
 
 // readsNetworks reports whether the address of a client decides anything.
 func (p *PolicyConfig) readsNetworks() bool {
+	return len(p.networks()) > 0
+}
+
+// networks returns the names of those that the gates of the enrollment name.
+func (p *PolicyConfig) networks() (names []string) {
 	for _, e := range []*EnrollFirstConfig{p.EnrollFirst, p.EnrollAfterChange} {
-		if e != nil && len(e.Networks) > 0 {
-			return true
+		if e != nil {
+			names = append(names, e.Networks...)
 		}
 	}
-	return false
+	return names
 }
 
 // parsePolicy reads
