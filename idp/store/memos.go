@@ -63,8 +63,8 @@ func (o *state) thinMemos(ctx context.Context, c conn) error {
 	if _, err := c.exec(ctx, "DELETE FROM memos WHERE expires <= ?", stamp(o.Now())); err != nil {
 		return err
 	}
-	var n int
-	if err := c.row(ctx, "SELECT count(*) FROM memos WHERE browser <> ?", nobodys[:]).Scan(&n); err != nil {
+	n, err := boundMemos(ctx, c)
+	if err != nil {
 		return err
 	}
 	if over := n + 1 - o.MaxMemos; over > 0 {
@@ -81,12 +81,18 @@ func (o *state) thinMemos(ctx context.Context, c conn) error {
 
 // countMemos sets the rough count right.
 func (o *state) countMemos(ctx context.Context) error {
-	var n int64
-	if err := o.read().row(ctx, "SELECT count(*) FROM memos WHERE browser <> ?", nobodys[:]).Scan(&n); err != nil {
+	n, err := boundMemos(ctx, o.read())
+	if err != nil {
 		return fmt.Errorf("counting memos: %w", err)
 	}
-	o.memos.Store(n)
+	o.memos.Store(int64(n))
 	return nil
+}
+
+// boundMemos counts the memos that are bound to browsers.
+func boundMemos(ctx context.Context, c conn) (n int, err error) {
+	err = c.row(ctx, "SELECT count(*) FROM memos WHERE browser <> ?", nobodys[:]).Scan(&n)
+	return n, err
 }
 
 const memoColumns = "browser, owner, expires, sealed"

@@ -35,8 +35,8 @@ type RestoreOptions struct {
 }
 
 // Restore brings the database of a backup to path. What must not come back to life stays out: there
-// are no sessions, no memos but that of who changed a password (an invitation may have been used since) and no remembered devices (one
-// may have been revoked since) in it, and every one-time code up to now counts as used. Everybody signs
+// are no sessions, no memos (an invitation may have been used since) but the marks of changed passwords, and no
+// remembered devices (one may have been revoked since) in it, and every one-time code up to now counts as used. Everybody signs
 // in once more. A schema newer than this binary's is ErrNewerSchema, an existing database ErrExists.
 func Restore(ctx context.Context, file, path string, opt RestoreOptions) (*Manifest, error) {
 	if opt.Now == nil {
