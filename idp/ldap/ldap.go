@@ -5,9 +5,11 @@
 // to work out of the person, their groups above all, on connections that are signed in as the service
 // account (find.go, gather.go, groups.go), and a bind as the person on a connection kept for binds
 // (authenticate.go). Connections are pooled (pool.go), because a new one for each
-// sign-in costs ten times as much. Everything goes over TLS that proves who the server is
-// (server.go); there is no option that turns this off. Servers are listed or found by DNS (discover.go, address.go, resolver.go); one that
-// fails is left alone for a while (health.go), and the next is tried beside one that is slow (errand.go).
+// sign-in costs ten times as much, and so many are opened at once (door.go). The service account is spared where its
+// password is wrong (service.go). Everything goes over TLS that proves who the server is
+// (server.go); there is no option that turns this off. Servers are listed or found by DNS (discover.go, address.go,
+// resolver.go); one that fails is left alone for a while (health.go), and the next is tried beside one that is
+// slow (errand.go).
 //
 // What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
 // bound on size belong to the network connection itself (wire.go), below go-ldap, which has neither

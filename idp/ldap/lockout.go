@@ -159,9 +159,11 @@ func (s *Source) failures(ctx context.Context, own string, e *goldap.Entry) int 
 		return 0
 	}
 	window := idp.StrictWindow
-	if p, err := s.policyOf(ctx, own, e.DN); err == nil && p.forever {
+	switch p, err := s.policyOf(ctx, own, e.DN); {
+	case err != nil:
+	case p.forever:
 		return n
-	} else if err == nil && p.lockout.Window > 0 {
+	case p.lockout.Window > 0:
 		window = p.lockout.Window
 	}
 	// The directory's clock may be behind ours, and its window may not be over yet.

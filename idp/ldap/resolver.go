@@ -46,8 +46,8 @@ func newResolver(addresses []string) (*resolver, error) {
 func (r *resolver) dial(ctx context.Context, network, machines string) (net.Conn, error) {
 	address, pass := machines, func() {}
 	if n := int64(len(r.addresses)); n > 0 {
-		i := r.first.Load()
-		address, pass = r.addresses[i%n], func() { r.first.CompareAndSwap(i, i+1) }
+		first := r.first.Load()
+		address, pass = r.addresses[first%n], func() { r.first.CompareAndSwap(first, first+1) }
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -56,48 +56,43 @@ func (r *resolver) dial(ctx context.Context, network, machines string) (net.Conn
 		pass()
 		return nil, err
 	}
-	// Go tells a datagram from a stream by the type.
-	if u, ok := c.(*net.UDPConn); ok {
-		return &datagrams{u, pass}, nil
+	i := &impatient{c, pass}
+	// Go tells a connection of datagrams from a stream by what it can do.
+	if p, ok := c.(net.PacketConn); ok {
+		return &datagrams{i, p}, nil
 	}
-	return &stream{c, pass}, nil
+	return i, nil
 }
 
-// datagrams is a connection to a DNS server that is not waited for long.
-type datagrams struct {
-	*net.UDPConn
+// impatient is a connection to a DNS server that is not waited for long.
+type impatient struct {
+	net.Conn
 	pass func() // has the next server asked
 }
 
 // SetDeadline sets it, or one that comes sooner.
-func (d *datagrams) SetDeadline(t time.Time) error { return d.UDPConn.SetDeadline(sooner(t)) }
-
-// Read reads an answer.
-func (d *datagrams) Read(b []byte) (int, error) {
-	n, err := d.UDPConn.Read(b)
-	if err != nil {
-		d.pass()
-	}
-	return n, err
-}
-
-// stream is the same for answers that are long.
-type stream struct {
-	net.Conn
-	pass func()
-}
-
-// SetDeadline sets it, or one that comes sooner.
-func (s *stream) SetDeadline(t time.Time) error { return s.Conn.SetDeadline(sooner(t)) }
+func (i *impatient) SetDeadline(t time.Time) error { return i.Conn.SetDeadline(sooner(t)) }
 
 // Read reads of an answer.
-func (s *stream) Read(b []byte) (int, error) {
-	n, err := s.Conn.Read(b)
+func (i *impatient) Read(b []byte) (int, error) {
+	n, err := i.Conn.Read(b)
 	if err != nil {
-		s.pass()
+		i.pass()
 	}
 	return n, err
 }
+
+// datagrams is the same where each read and write is a whole message.
+type datagrams struct {
+	*impatient
+	packets net.PacketConn
+}
+
+// ReadFrom implements [net.PacketConn].
+func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) { return d.packets.ReadFrom(b) }
+
+// WriteTo implements [net.PacketConn].
+func (d *datagrams) WriteTo(b []byte, to net.Addr) (int, error) { return d.packets.WriteTo(b, to) }
 
 func sooner(t time.Time) time.Time {
 	if most := time.Now().Add(answerTime); t.IsZero() || t.After(most) {
