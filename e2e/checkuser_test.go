@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -207,24 +205,7 @@ func (s *staff) misnamed(t *testing.T) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func(c net.Conn) {
-				defer c.Close()
-				_ = c.(*tls.Conn).HandshakeContext(t.Context())
-			}(c)
-		}
-	}()
-	return "ldaps://" + l.Addr().String()
+	return showing(t, pair)
 }
 
 // checkAlone: the command needs no Caddy that runs, and the store as it was left.

@@ -43,6 +43,25 @@ func (b *Browser) tabTo(want string) {
 	b.t.Fatalf("Tab never came to %q; %s", want, b.Describe())
 }
 
+// enrollByKeys sets an authenticator app up, and says that the device is one's own.
+func (b *Browser) enrollByKeys(who *Person) {
+	b.t.Helper()
+	b.WaitKind("enroll")
+	if err := who.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
+		b.t.Fatal(err)
+	}
+	code, err := who.Code()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.tabTo("code")
+	b.press(code + kb.Enter)
+	b.WaitKind("device")
+	b.tabTo("device")
+	b.press(kb.Enter)
+	b.WaitKind("portal")
+}
+
 // TestKeyboardAlone: from the name to the console without a mouse.
 func TestKeyboardAlone(t *testing.T) {
 	h := openHouse(t)
@@ -54,20 +73,7 @@ func TestKeyboardAlone(t *testing.T) {
 	b.WaitKind("password")
 	b.waitFocus("password")
 	b.press(h.agent.Password + kb.Enter)
-	b.WaitKind("enroll")
-	if err := h.agent.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
-		t.Fatal(err)
-	}
-	code, err := h.agent.Code()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.tabTo("code")
-	b.press(code + kb.Enter)
-	b.WaitKind("device")
-	b.tabTo("device")
-	b.press(kb.Enter)
-	b.WaitKind("portal")
+	b.enrollByKeys(h.agent)
 
 	// Type the beginning of a tile's name; Enter opens the first that is left.
 	b.press("contact")

@@ -129,21 +129,8 @@ func (r *renewal) givenByKeyboard(t *testing.T, who *Person) {
 	b.WaitText("not the same")
 	b.waitFocus("old") // for all three fields are empty
 	b.press(who.Password + kb.Tab + next + kb.Tab + kb.Tab + next + kb.Enter)
-	b.WaitKind("enroll")
 	who.Password = next
-	if err := who.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
-		t.Fatal(err)
-	}
-	code, err := who.Code()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.tabTo("code")
-	b.press(code + kb.Enter)
-	b.WaitKind("device")
-	b.tabTo("device")
-	b.press(kb.Enter)
-	b.WaitKind("portal")
+	b.enrollByKeys(who)
 	b.press("contact")
 	b.press(kb.Enter)
 	b.WaitSite(r.console())
