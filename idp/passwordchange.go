@@ -101,7 +101,8 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 	e := g.event(r, v, EventPassword, Failure)
 	e.Detail = clip(err.Error())
 	rules := rulesFor(r.Context(), v, c)
-	status, field, sentence := http.StatusServiceUnavailable, "", ""
+	status, field := http.StatusServiceUnavailable, ""
+	var sentence string
 	refused, isRefused := errors.AsType[*PasswordRefused](err)
 	switch {
 	case isRefused:
