@@ -66,9 +66,11 @@ func (g *Gateway) CheckStore(ctx context.Context) []Finding {
 
 // checkPolicies reports the policies that guard nothing.
 func (g *Gateway) checkPolicies() []Finding {
-	used := map[string]bool{defaultPolicy: true, g.policies.portal.Name: true}
-	for i := range g.applications {
-		used[g.applications[i].policy.Name] = true
+	used := map[string]bool{defaultPolicy: true}
+	for _, guard := range g.guards() {
+		for p := range guard.policies() {
+			used[p.Name] = true
+		}
 	}
 	var out []Finding
 	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
@@ -106,7 +108,7 @@ func (g *Gateway) checkEntitled() []Finding {
 
 // opensFor reports whether groups let the person open the application.
 func (a *application) opensFor(u *User) bool {
-	if s := a.policy.Groups; s != nil && !u.InAny(s.Allow) {
+	if s := a.guard.For(u).Groups; s != nil && !u.InAny(s.Allow) {
 		return false
 	}
 	e, ok := a.Application.(Entitler)

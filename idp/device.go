@@ -121,6 +121,21 @@ func addProof(proofs []Passed, p Passed) []Passed {
 	return append(kept, p)
 }
 
+// rememberUnasked takes the browser for the person's own, because the policy says so.
+func (g *Gateway) rememberUnasked(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
+	e := g.event(r, v, EventDevice, Success)
+	g.decidedBy(&e, v, d)
+	e.Reason = "auto"
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	v.flow.DeviceAsked = true
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	return g.keepDevice(w, r, v)
+}
+
 // showDevice asks the question.
 func (g *Gateway) showDevice(w http.ResponseWriter, v *visitor, keep time.Duration) {
 	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, Action: "/mfa", App: g.label(v.flow.App), Days: int(keep.Hours()+23) / 24})

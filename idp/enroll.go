@@ -28,7 +28,7 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 	if err != nil || d.Verdict != Ask {
 		return nil, d, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
 	if err != nil || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
 		return nil, d, err
 	}
@@ -71,7 +71,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 // nothingToEnroll refuses: there is either a factor to prove (next leads there) or none that could be set up.
 func (g *Gateway) nothingToEnroll(r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventEnroll, Denied)
-	e.decidedBy(d)
+	g.decidedBy(&e, v, d)
 	e.Reason = "no_factor"
 	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: "There is no second step that you can set up here. Ask the service desk.", Reason: "no_factor"})
 }
@@ -82,7 +82,7 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 	if v.flow.Invited {
 		return true, nil
 	}
-	p, client := g.policyOf(v.flow.App), g.client(r)
+	p, client := g.policyFor(v), g.client(r)
 	if p.EnrollFirst == nil || !p.EnrollFirst.opens(client) {
 		return false, nil
 	}
@@ -103,7 +103,7 @@ func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) 
 	if hasFactor(bare(v.session.Proofs)) {
 		return false, nil
 	}
-	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
 	return len(ready.enrolled) > 0 || len(ready.unreachable) > 0, err
 }
 

@@ -92,20 +92,18 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 // askedFactor returns the factor of the address where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
 	var (
-		d      Decision
-		counts *FactorsSection
-		err    error
+		d   Decision
+		err error
 	)
 	if v.changes() {
 		d = v.askedForChange()
 	} else {
 		d, _, err = g.decide(r, v)
-		counts = g.policyOf(v.flow.App).Factors
 	}
-	if err != nil || d.Verdict != Ask {
+	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(counts))
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
 	if err != nil {
 		return nil, d, ready, err
 	}

@@ -67,7 +67,7 @@ func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, 
 	if v.askedForChange().Verdict == Allow {
 		return readiness{}, nil
 	}
-	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
 	ready.open = nil
 	return ready, err
 }
@@ -80,7 +80,7 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		return err
 	case len(ready.enrolled) > 0:
 		e := g.event(r, v, EventDecision, "ask")
-		e.decidedBy(v.askedForChange())
+		g.decidedBy(&e, v, v.askedForChange())
 		if err := g.record(r, e); err != nil {
 			return err
 		}

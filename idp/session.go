@@ -211,6 +211,8 @@ type visitor struct {
 	browser Hash   // which browser; flows are bound to it
 	flow    *flow
 	fid     string // id under which the flow is kept, "" where there is none
+	facts   *Facts // of the request, once they were asked for
+	judged  *Visit // what was decided on last
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
@@ -255,7 +257,7 @@ func (g *Gateway) session(r *http.Request, c *cookie) (*Session, error) {
 		return nil, err
 	}
 	now := g.now()
-	if now.Sub(s.Seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute {
+	if now.Sub(s.Seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute || !s.Expires.IsZero() && now.After(s.Expires) {
 		return nil, g.store.DeleteSession(ctx, id)
 	}
 	if now.Sub(s.Seen) >= time.Minute {
