@@ -41,6 +41,22 @@ func newBlock(d *caddyfile.Dispenser, where string, takes ...string) *block {
 	return &block{d: d, where: where, takes: takes, seen: map[string]bool{}, nesting: d.Nesting()}
 }
 
+// inner walks the block that the option at hand opens; leave ends it. An option may not follow on the same line.
+func (b *block) inner(option string, takes ...string) *block {
+	b.args(0, 0, "{ … }")
+	in := newBlock(b.d, option+" in "+b.where, takes...)
+	in.err = b.err
+	return in
+}
+
+// leave takes over what the inner block found. written says whether there was anything in it.
+func (b *block) leave(in *block, written bool) {
+	b.err = in.err
+	if !written {
+		b.fail("%s is empty; it takes: %s", in.where, strings.Join(in.takes, ", "))
+	}
+}
+
 // repeatable names the options that may be written more than once.
 func (b *block) repeatable(options ...string) *block {
 	b.repeats = options
@@ -83,6 +99,13 @@ func (b *block) mine() bool {
 func (b *block) fail(format string, args ...any) {
 	if b.err == nil {
 		b.err = b.d.Errf(format, args...)
+	}
+}
+
+// take keeps a mistake that says where it is.
+func (b *block) take(err error) {
+	if b.err == nil {
+		b.err = err
 	}
 }
 

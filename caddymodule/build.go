@@ -117,6 +117,10 @@ func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
 		networks[w.Name] = n
 	}
 	a.buildRoutes(networks, cfg)
+	var err error
+	if cfg.Portal.GroupPolicies, err = groupPolicies(a.Portal.GroupPolicies, env.Group); err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
 	for _, p := range a.Policies {
 		policy, err := p.policy(networks, env.Group)
 		if err != nil {
@@ -143,7 +147,11 @@ func (a *App) buildApplications(env *Env, cfg *idp.Config) error {
 			return fmt.Errorf("application %s: %w", e.Name, err)
 		}
 		a.apps[e.Name] = app
-		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: app, Policy: e.Policy, Icon: icon})
+		groups, err := groupPolicies(e.GroupPolicies, env.Group)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", e.Name, err)
+		}
+		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: app, Policy: e.Policy, GroupPolicies: groups, Icon: icon})
 	}
 	return nil
 }
