@@ -106,6 +106,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.acquireStore(ctx); err != nil {
 		return err
 	}
+	if err := a.loadConditions(ctx); err != nil {
+		return err
+	}
 	return a.build()
 }
 
