@@ -258,6 +258,9 @@ func (p *Policy) asks(d Decision, factor string) string {
 	case d.Mode == MFAEvery:
 		return fmt.Sprintf("will ask for your %s", factor)
 	}
+	if d.Section != "mfa" {
+		return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
+	}
 	return fmt.Sprintf("asks for your %s: every sign-in", factor)
 }
 

@@ -133,6 +133,12 @@ func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
 	}
+	if d.Outage != "" {
+		return "Your usual second step does not answer just now, so this one is asked."
+	}
+	if d.Mode == MFAAlways && d.Section != "mfa" {
+		return "Asked at every sign-in from where you are."
+	}
 	if d.Keep > 0 {
 		return "Asked every " + long(d.Keep) + " on your own device."
 	}
