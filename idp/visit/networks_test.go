@@ -21,7 +21,8 @@ func openNetworks(t testing.TB, list string) *visit.Networks {
 	return n
 }
 
-func TestNetworks(t *testing.T) {
+// TestC57Networks: an address is in a list whatever clothes it comes in, and overlapping ranges are no matter.
+func TestC57Networks(t *testing.T) {
 	n := openNetworks(t, "\uFEFF# exits, fetched daily\r\n"+
 		"203.0.113.0/24\r\n"+
 		"\r\n"+
