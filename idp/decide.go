@@ -52,6 +52,9 @@ type Decision struct {
 	Warning  string        // a sentence for the person that stops nothing
 }
 
+// asksFactor reports whether a second factor is missing and nothing else.
+func (d *Decision) asksFactor() bool { return d.Verdict == Ask && d.Reason == AskMFA }
+
 // Decide judges a visit. It is pure. What cannot be judged is denied.
 //
 // A section that denies cannot be outvoted, whichever policy wrote it. Then a password that must be changed comes
