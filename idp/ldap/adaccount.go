@@ -52,8 +52,8 @@ func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gat
 // right to read it is what is missing.
 var errNoState = errors.New("the directory does not show the service account whether the account is disabled (userAccountControl)")
 
-// stateOfActiveDirectory returns why an account may not be used; nil where it may. An account that is locked is free
-// again within minutes, and whoever locked it need not be its owner, so that is none.
+// stateOfActiveDirectory returns why an account may not be used; nil where it may. Whoever locked an account
+// need not be its owner, so that a lock, which the next sign-in meets, ends no session.
 func stateOfActiveDirectory(e *goldap.Entry, now time.Time) error {
 	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
 	switch {
@@ -81,29 +81,23 @@ func failuresOfActiveDirectory(e *goldap.Entry, window time.Duration, now time.T
 	return n
 }
 
-// describeActiveDirectory tells what the entry says of the account besides its state.
-func describeActiveDirectory(e *goldap.Entry, lockout idp.Lockout, now time.Time) (notes []note) {
-	if locked := fileTime(text(e, "lockoutTime")); !locked.IsZero() && (lockout.Window == 0 || now.Before(locked.Add(lockout.Window))) {
-		notes = append(notes, lockedAt(locked))
-	}
+// mustChangeInActiveDirectory reports whether an admin set the password for the person.
+func mustChangeInActiveDirectory(e *goldap.Entry) bool {
 	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
-	if text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0) {
-		notes = append(notes, mustChange)
-	}
-	return notes
+	return text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0)
 }
 
 // adPolicy are the attributes of a domain that its policy is in, and those of a fine-grained one.
 var adPolicy = []string{
-	"lockoutThreshold", "lockOutObservationWindow", "minPwdLength", "pwdProperties", "pwdHistoryLength", "minPwdAge",
-	"msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled",
+	"lockoutThreshold", "lockOutObservationWindow", "lockoutDuration", "minPwdLength", "pwdProperties", "pwdHistoryLength", "minPwdAge",
+	"msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-LockoutDuration", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled",
 	"msDS-PasswordHistoryLength", "msDS-MinimumPasswordAge",
 }
 
 // readActiveDirectoryPolicy reads either.
 func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 	var p policy
-	threshold, window := text(e, "msDS-LockoutThreshold"), text(e, "msDS-LockoutObservationWindow")
+	threshold, window, duration := text(e, "msDS-LockoutThreshold"), text(e, "msDS-LockoutObservationWindow"), text(e, "msDS-LockoutDuration")
 	if threshold != "" {
 		p.rules = idp.PasswordRules{
 			MinLength: number(e, "msDS-MinimumPasswordLength"),
@@ -112,7 +106,7 @@ func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 		}
 		p.rules.MinAge, _ = span(text(e, "msDS-MinimumPasswordAge")) // left out where it is none
 	} else {
-		threshold, window = text(e, "lockoutThreshold"), text(e, "lockOutObservationWindow")
+		threshold, window, duration = text(e, "lockoutThreshold"), text(e, "lockOutObservationWindow"), text(e, "lockoutDuration")
 		const complex = 1 // DOMAIN_PASSWORD_COMPLEX
 		p.rules = idp.PasswordRules{
 			MinLength: number(e, "minPwdLength"),
@@ -130,6 +124,7 @@ func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 	if p.lockout.Window, err = span(window); err != nil {
 		p.err = errNoPolicy
 	}
+	p.lockedFor = lockDuration(duration, p.lockout.Window)
 	return p
 }
 
