@@ -42,7 +42,11 @@ func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gat
 		policy:  text(entries[0], "msDS-ResultantPSO"),
 		expires: fileTime(text(entries[0], "msDS-UserPasswordExpiryTimeComputed")),
 	}
-	for _, sid := range entries[0].GetEqualFoldRawAttributeValues("tokenGroups") {
+	sids, err := s.rawValues(ctx, entries[0], "tokenGroups")
+	if err != nil {
+		return gathering{}, err
+	}
+	for _, sid := range sids {
 		g.groups = append(g.groups, string(sid))
 	}
 	return g, nil
