@@ -11,9 +11,9 @@
 // resolver.go); one that fails is left alone for a while (health.go), and the next is tried beside one that is
 // slow (errand.go).
 //
-// What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
-// bound on size belong to the network connection itself (wire.go), below go-ldap, which has neither
-// for writing. Only an answer of the directory is ever taken as a wrong password.
+// What the directory says can be wrong in every way: late, cut off, endless, dear to read. The deadline and the
+// bound on size belong to the network connection itself (wire.go), and the bound on what is made of it to the one above
+// TLS (guard.go), both below go-ldap, which has neither. Only an answer of the directory is ever taken as a wrong password.
 package ldap
 
 import (
