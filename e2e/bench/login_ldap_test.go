@@ -83,6 +83,20 @@ func BenchmarkLoginLDAP(b *testing.B) {
 	}
 }
 
+// BenchmarkLoginLDAPUnknown: the same as BenchmarkUnknownVsWrong of a directory, which counts a wrong password and has
+// nothing to count of a name that nobody has.
+func BenchmarkLoginLDAPUnknown(b *testing.B) {
+	needs(b, "GATEHOUSE_CADDY")
+	b.Chdir("..") // where e2e has its files
+	domain := newDirectory(b)
+	d := &door{Caddy: e2e.NewCaddy(b, "lockout", map[string]any{
+		"Server": domain.URL, "BaseDN": domain.BaseDN, "CA": domain.CA, "Timeout": time.Minute.String(),
+	})}
+	e2e.WriteFile(b, filepath.Join(d.Dir, "ad_bind"), directoryPassword(directoryPeople))
+	d.Start()
+	d.unknownVsWrong(b, "login_ldap_unknown_vs_wrong", "over HTTPS, a Samba domain behind it")
+}
+
 // newDirectory starts a domain with people in nested groups.
 func newDirectory(b *testing.B) *e2e.Domain {
 	b.Helper()
