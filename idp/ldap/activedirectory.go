@@ -35,6 +35,7 @@ func activeDirectory() kind {
 		shortly:   []string{"cn", "sAMAccountName"},
 		defaults:  Attributes{Email: "mail", FirstName: "givenName", LastName: "sn", DisplayName: "displayName"},
 		clock:     "currentTime",
+		scope:     []goldap.Control{goldap.NewControlString(goldap.ControlTypeMicrosoftDomainScope, false, "")},
 		idText:    guidText,
 		idFilter:  guidFilter,
 		refusal:   refusalOfActiveDirectory,

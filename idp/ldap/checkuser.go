@@ -20,7 +20,7 @@ func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	bases, filter, err := s.asked(ctx, name)
 	var found accounts
 	if err == nil {
-		found, err = s.entries(ctx, bases, filter, s.kind.state)
+		found, err = s.entries(ctx, bases, filter, s.whole)
 	}
 	switch {
 	case errors.Is(err, idp.ErrNoUser):

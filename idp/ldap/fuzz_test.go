@@ -45,7 +45,7 @@ func FuzzFilter(f *testing.F) {
 		if p.Tag != goldap.FilterAnd || len(p.Children) != 2 {
 			t.Fatalf("%q", filter)
 		}
-		or := p.Children[1]
+		or := p.Children[0]
 		if or.Tag != goldap.FilterOr || len(or.Children) != len(typed) {
 			t.Fatalf("%q", filter)
 		}

@@ -48,6 +48,8 @@ type kind struct {
 	policyAttributes []string
 	readPolicy       func(*goldap.Entry) policy
 	policyCure       string // of a policy that cannot be read
+	// scope goes with a search.
+	scope []goldap.Control
 	// controls go with a bind.
 	controls []goldap.Control
 	// refusal says what the answer to a bind means; the error is nil where the password was right.

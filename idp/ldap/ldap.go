@@ -121,6 +121,7 @@ type Source struct {
 	bindUser     string
 	bindPassword idp.Secret
 	attributes   Attributes
+	brief, whole []string // attributes of a person that each sign-in reads, and those that show their state as well
 	netBIOS      string
 	groupFilter  string
 	groupsFilter []string
@@ -161,6 +162,7 @@ func New(c Config) (*Source, error) {
 		attributes: k.attributes(c.Attributes), netBIOS: c.NetBIOS, groupsFilter: c.GroupsFilter, timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
 		tls: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 	}
+	s.brief, s.whole = s.personAttributes(k.counts), s.personAttributes(k.state)
 	s.service.turn = make(chan struct{}, 1)
 	if s.now == nil {
 		s.now = time.Now
@@ -286,8 +288,10 @@ func (t Timeouts) withDefaults() Timeouts {
 func (t Timeouts) all() time.Duration { return 2 * (t.Dial + t.Operation) }
 
 // search asks for entries, as the service account. Referrals to other servers are not followed: nobody
-// said that those may be trusted with a name, and Active Directory adds some to every answer.
+// said that those may be trusted with a name. Active Directory adds three to every answer from the top of a domain, and is
+// asked not to ([MS-ADTS] §3.1.1.3.4.1.4).
 func (s *Source) search(ctx context.Context, r *goldap.SearchRequest) ([]*goldap.Entry, error) {
+	r.Controls = s.kind.scope
 	var entries []*goldap.Entry
 	err := s.searches.use(ctx, func(c *goldap.Conn) error {
 		found, err := c.Search(r)

@@ -160,7 +160,7 @@ func (s *Source) groupsNaming(ctx context.Context, e *goldap.Entry) ([]string, e
 	var dns []string
 	for _, root := range s.roots {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
-			BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&" + s.kind.group + filter + ")", Attributes: []string{"cn"},
+			BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&" + filter + s.kind.group + ")", Attributes: []string{"cn"},
 		})
 		if err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ type conn struct {
 	secure   *tls.Conn // under it
 	guard    *guard    // between the two
 	wire     *wire     // under TLS
-	doubtful bool // must not be used again
+	doubtful bool      // must not be used again
 	since    time.Time
 }
 
