@@ -3,7 +3,6 @@ package bench
 import (
 	"crypto/tls"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -106,13 +105,7 @@ func newDirectory(b *testing.B) *e2e.Domain {
 		domain.Users = append(domain.Users, e2e.ADUser{Name: local(i), Password: directoryPassword(i), Mail: local(i) + "@example.test", Groups: []string{"Agents"}})
 	}
 	domain.Users = append(domain.Users, e2e.ADUser{Name: directoryService, Password: directoryPassword(directoryPeople)})
-	d := e2e.NewDomain(b, domain)
-	b.Cleanup(func() {
-		if err := os.RemoveAll(filepath.Dir(d.CA)); err != nil {
-			b.Error(err)
-		}
-	})
-	return d
+	return e2e.NewDomain(b, domain)
 }
 
 // among has so many clients do n things together, and says how long that took.
