@@ -62,6 +62,8 @@ type Config struct {
 	BindPassword idp.Secret
 	// RootCAs are who may vouch for the servers. Nil takes the machine's.
 	RootCAs *x509.CertPool
+	// ControllersOnly takes a server for one of the domain only where its certificate is for KDC Authentication.
+	ControllersOnly bool
 	// PersonFilter is what the accounts of people fit, in OpenLDAP. Default: (objectClass=person).
 	PersonFilter string
 	// LoginAttributes are where a typed name may be, in OpenLDAP. Default: uid and mail.
@@ -164,6 +166,9 @@ func New(c Config) (*Source, error) {
 	}
 	s.brief, s.whole = s.personAttributes(k.counts), s.personAttributes(k.state)
 	s.service.turn = make(chan struct{}, 1)
+	if c.ControllersOnly {
+		s.tls.VerifyConnection = controllerOnly
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
