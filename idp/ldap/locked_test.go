@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-sso/gatehouse/idp"
 	"github.com/gatehouse-sso/gatehouse/idp/ldap"
 )
 
@@ -80,5 +81,28 @@ func TestOpenLDAPLocked(t *testing.T) {
 				t.Errorf("no %q in\n%s", c.says, all)
 			}
 		})
+	}
+}
+
+// TestDirsrvPolicy: 389 Directory Server has its policy in cn=config, and a number for what it does not do as well.
+func TestDirsrvPolicy(t *testing.T) {
+	config := map[string][]string{
+		"objectClass": {"top", "nsslapdConfig"}, "pwdLockout": {"on"}, "pwdMaxFailure": {"5"}, "pwdFailureCountInterval": {"600"}, "pwdLockoutDuration": {"3600"},
+		"pwdMinLength": {"8"}, "pwdInHistory": {"6"}, "passwordUnlock": {"on"}, "passwordCheckSyntax": {"off"}, "passwordHistory": {"on"},
+	}
+	dir := unix()
+	dir.entries = append(dir.entries, entry{"cn=config", config})
+	s := openUnix(t, dir, func(c *ldap.Config) { c.PasswordPolicy = "cn=config" })
+	u := s.find(t, "ann")
+	if l, err := s.Limit(t.Context(), u); l != (idp.Lockout{Failures: 5, Window: 10 * time.Minute}) || err != nil {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if rules, err := s.PasswordRules(t.Context(), u); rules != (idp.PasswordRules{History: 6}) || err != nil {
+		t.Errorf("%+v, %v", rules, err)
+	}
+	config["passwordUnlock"] = nil // it shows some of it
+	s = openUnix(t, dir, func(c *ldap.Config) { c.PasswordPolicy = "cn=config" })
+	if l, err := s.Limit(t.Context(), s.find(t, "ann")); err == nil {
+		t.Errorf("of what is hidden in part it reads %+v", l)
 	}
 }

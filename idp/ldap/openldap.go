@@ -53,7 +53,7 @@ func openLDAP(c Config) (kind, error) {
 		failures:         failuresOfOpenLDAP,
 		policyAttributes: openLDAPPolicy,
 		readPolicy:       readOpenLDAPPolicy,
-		policyCure:       "write password_policy with the DN of the pwdPolicy entry that holds for everybody, and let the service account read it; or password_policy none, where the directory never locks",
+		policyCure:       "write password_policy with the DN of the pwdPolicy entry that holds for everybody, or cn=config for 389 Directory Server, and let the service account read it; or password_policy none, where the directory never locks",
 	}
 	for _, f := range []struct {
 		to *string
@@ -224,41 +224,6 @@ func failuresOfOpenLDAP(e *goldap.Entry, window time.Duration, now time.Time) in
 // mustChangeInOpenLDAP reports whether somebody else set the password.
 func mustChangeInOpenLDAP(e *goldap.Entry) bool {
 	return strings.EqualFold(text(e, "pwdReset"), "true")
-}
-
-// openLDAPPolicy are the attributes of a pwdPolicy entry that are read.
-var openLDAPPolicy = []string{
-	"pwdMaxFailure", "pwdFailureCountInterval", "pwdLockout", "pwdLockoutDuration", "pwdMinLength", "pwdInHistory", "pwdMinAge", "pwdMaxAge", "objectClass",
-}
-
-// mostWindow is how long our own count goes back where only a right password ends the directory's, which is read.
-const mostWindow = 24 * time.Hour
-
-func readOpenLDAPPolicy(e *goldap.Entry) policy {
-	seconds := func(attribute string) time.Duration {
-		n := number(e, attribute)
-		if int64(n) > int64(mostExpiry/time.Second) {
-			return 0
-		}
-		return time.Duration(n) * time.Second
-	}
-	p := policy{
-		rules: idp.PasswordRules{
-			MinLength: number(e, "pwdMinLength"), History: number(e, "pwdInHistory"), MinAge: seconds("pwdMinAge"),
-		},
-		maxAge: seconds("pwdMaxAge"), lockedFor: seconds("pwdLockoutDuration"),
-	}
-	if len(e.GetEqualFoldAttributeValues("objectClass")) == 0 {
-		p.err = errNoPolicy // the entry is there, and nothing of it is shown
-		return p
-	}
-	if strings.EqualFold(text(e, "pwdLockout"), "true") {
-		p.lockout = idp.Lockout{Failures: number(e, "pwdMaxFailure"), Window: seconds("pwdFailureCountInterval")}
-	}
-	if p.lockout.Failures > 0 && p.lockout.Window == 0 {
-		p.lockout.Window, p.forever = mostWindow, true
-	}
-	return p
 }
 
 // generalTime reads a date as LDAP writes it (RFC 4517 §3.3.13); zero where it is none.
