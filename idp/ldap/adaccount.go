@@ -16,7 +16,12 @@ import (
 // out would make each search three times as dear, see gatherActiveDirectory.
 var adState = append([]string{"userAccountControl", "accountExpires", "lockoutTime", "pwdLastSet"}, adCounts...)
 
-// adCounts are those of them that each sign-in asks for.
+// adCounts are those of them that each sign-in asks for. They are not replicated: each controller counts what it was shown,
+// and hands it on to the PDC emulator, which so counts everybody's and locks. What is read here is of
+// the controller that the search went to, which is the one that the password goes to next, unless that has failed
+// between the two. Failures that somebody had at a desktop count there at the controller that the desktop asks, so that where
+// this is not the emulator they may be more than are known here; our own count has all that were passed on by us, wherever
+// they went. To ask the emulator as well would cost each sign-in another search, over whatever line leads there.
 var adCounts = []string{"badPwdCount", "badPasswordTime"}
 
 const (
