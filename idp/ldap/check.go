@@ -144,7 +144,7 @@ func cureOfTLS(err error) string {
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
-		machine *notController
+		machine *machineError
 	)
 	var leaf *x509.Certificate
 	if errors.As(err, &proof) && len(proof.UnverifiedCertificates) > 0 {

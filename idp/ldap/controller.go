@@ -11,11 +11,11 @@ import (
 // Directory Certificate Services by the template Kerberos Authentication, for which no other machine can enroll.
 var kdcPurpose = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 2, 3, 5}
 
-// notController says that a server has proved its name, and not that it is a domain controller.
-type notController struct{ leaf *x509.Certificate }
+// machineError says that a server has proved its name, and not that it is a domain controller.
+type machineError struct{ leaf *x509.Certificate }
 
 // Error says what is wrong with the certificate.
-func (*notController) Error() string {
+func (*machineError) Error() string {
 	return "the certificate is no domain controller's: its purposes lack KDC Authentication (1.3.6.1.5.2.3.5)"
 }
 
@@ -28,7 +28,7 @@ func controllerOnly(state tls.ConnectionState) error {
 			return nil
 		}
 	}
-	return &notController{state.PeerCertificates[0]}
+	return &machineError{state.PeerCertificates[0]}
 }
 
 // forKDC reports whether a certificate says that it is for a controller. One for any purpose does not say so.
