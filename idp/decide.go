@@ -69,7 +69,7 @@ func (p *Policy) Decide(v Visit) Decision {
 }
 
 func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
-	if v.User == nil || p.MFA == nil {
+	if v.User == nil || p.MFA == nil || v.Now.IsZero() {
 		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: p.digest()}, [judging]finding{}
 	}
 	fs := p.findings(v)
@@ -95,6 +95,10 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 		return d, fs
 	}
 	p.secondFactor(v, &d, &fs)
+	if d.Verdict == Allow && d.Rule == "" {
+		// A section that was never checked has no text for its rules, so that nobody could be told why.
+		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: d.Digest}, fs
+	}
 	return d, fs
 }
 
