@@ -232,8 +232,7 @@ func (p *Policy) fresh(v *Visit, proofs []Passed, anyScope bool) bool {
 	scope := p.scope(v.App)
 	for i := range proofs {
 		o := &proofs[i]
-		age := v.Now.Sub(o.At)
-		if (anyScope || o.Scope == scope) && p.lists(o.Factor) && age >= -time.Minute && age < p.MFA.Every {
+		if (anyScope || o.Scope == scope) && p.lists(o.Factor) && v.age(o.At) < p.MFA.Every {
 			return true
 		}
 	}
