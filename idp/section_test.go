@@ -110,11 +110,13 @@ func helpsNobody(t *testing.T, d Decision) {
 // A decision that nothing can be made of is a refusal, whatever is missing.
 func TestWhatIsIncompleteIsDenied(t *testing.T) {
 	for name, change := range map[string]func(*Policy, *Visit){
-		"nobody":                  func(_ *Policy, v *Visit) { v.User = nil },
-		"no mfa section":          func(p *Policy, _ *Visit) { p.MFA = nil },
-		"an unknown mode":         func(p *Policy, _ *Visit) { p.MFA = &MFASection{Mode: "sometimes"} },
-		"no time":                 func(_ *Policy, v *Visit) { v.Now = time.Time{} },
-		"a rule without its text": func(p *Policy, v *Visit) { p.Networks = &NetworksSection{Rules: []NetworkRule{{Action: NetworkOffInside, Networks: networks("home")}}} },
+		"nobody":          func(_ *Policy, v *Visit) { v.User = nil },
+		"no mfa section":  func(p *Policy, _ *Visit) { p.MFA = nil },
+		"an unknown mode": func(p *Policy, _ *Visit) { p.MFA = &MFASection{Mode: "sometimes"} },
+		"no time":         func(_ *Policy, v *Visit) { v.Now = time.Time{} },
+		"a rule without its text": func(p *Policy, v *Visit) {
+			p.Networks = &NetworksSection{Rules: []NetworkRule{{Action: NetworkOffInside, Networks: networks("home")}}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, v := sectioned(t, Policy{MFA: &MFASection{Mode: MFAOff}}), usual()
