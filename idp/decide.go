@@ -95,6 +95,9 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 		return d, fs
 	}
 	p.secondFactor(v, &d, &fs)
+	if d.Verdict == Deny {
+		d.Warning = "" // one sentence is enough
+	}
 	if d.Verdict == Allow && d.Rule == "" {
 		// A section that was never checked has no text for its rules, so that nobody could be told why.
 		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: d.Digest}, fs
