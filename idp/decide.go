@@ -250,6 +250,8 @@ func (p *Policy) asks(d Decision, factor string) string {
 		return "will ask for your password"
 	case d.Mode == MFAOff, d.Verdict == Allow && d.Section == "new_user", d.Outage != "" && d.Verdict == Allow:
 		return ""
+	case d.Mode == MFAEvery && d.Verdict == Allow && d.Keep == 0:
+		return fmt.Sprintf("asks for your %s: once a session", factor)
 	case d.Mode == MFAEvery && d.Verdict == Allow:
 		return fmt.Sprintf("asks for your %s every %s", factor, long(p.MFA.Every))
 	case d.Mode == MFAEvery && d.Keep > 0:

@@ -42,8 +42,12 @@ func TestWhatIsNotKnownNeverAllows(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for range many {
-		p, known := c.sparse(c.policy()), c.visit()
+	var p Policy
+	for i := range many {
+		if i%ofOne == 0 {
+			p = c.sparse(c.policy())
+		}
+		known := c.visit()
 		was := p.Decide(known)
 		if was.Verdict == Allow {
 			allowed++
@@ -63,23 +67,30 @@ func TestWhatIsNotKnownNeverAllows(t *testing.T) {
 // A decision follows from the policy and the visit alone, and changes neither.
 func TestDecideIsPure(t *testing.T) {
 	c := newChance(t)
-	for range many {
+	for range many / ofOne {
 		seed := c.Uint64()
-		make := func() (Policy, Visit) {
+		make := func() (Policy, [ofOne]Visit) {
 			c := seeded(seed)
-			return c.policy(), c.visit()
+			p := c.policy()
+			var visits [ofOne]Visit
+			for i := range visits {
+				visits[i] = c.visit()
+			}
+			return p, visits
 		}
-		p, v := make()
-		again, twin := make()
-		d := p.Decide(v)
-		for _, other := range []Decision{p.Decide(v), again.Decide(twin)} {
-			if !reflect.DeepEqual(d, other) {
-				t.Fatalf("%+v, and then %+v", d, other)
+		p, visits := make()
+		again, twins := make()
+		for i, v := range visits {
+			d := p.Decide(v)
+			for _, other := range []Decision{p.Decide(v), again.Decide(twins[i])} {
+				if !reflect.DeepEqual(d, other) {
+					t.Fatalf("%+v, and then %+v", d, other)
+				}
 			}
 		}
-		again, twin = make()
-		if !reflect.DeepEqual(p, again) || !reflect.DeepEqual(v, twin) {
-			t.Fatalf("deciding changed the policy or the visit:\n%+v\n%+v", v, twin)
+		again, twins = make()
+		if !reflect.DeepEqual(p, again) || !reflect.DeepEqual(visits, twins) {
+			t.Fatalf("deciding changed the policy or a visit:\n%+v\n%+v", visits, twins)
 		}
 	}
 }
@@ -101,8 +112,12 @@ func owes(t *testing.T, d Decision) {
 // Every policy and every visit has a decision, with its reason, whatever is in them.
 func TestDecideIsTotal(t *testing.T) {
 	c := newChance(t)
-	for range many {
+	var p Policy
+	for i := range many {
 		g, v := &Guard{}, Visit{}
+		if i%ofOne == 0 {
+			p = c.policy()
+		}
 		c.garbage(reflect.ValueOf(g).Elem(), 4)
 		c.garbage(reflect.ValueOf(&v).Elem(), 4)
 		owes(t, g.Decide(v))
@@ -110,7 +125,6 @@ func TestDecideIsTotal(t *testing.T) {
 		if sealed, err := g.Policy.sealed(); err == nil {
 			owes(t, sealed.Decide(v))
 		}
-		p := c.policy()
 		owes(t, p.Decide(v))
 		owes(t, g.Policy.Decide(c.visit()))
 		owes(t, p.Decide(c.visit()))

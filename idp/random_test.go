@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// many is how many policies and visits each property is tried with.
-const many = 20_000
+// many is how many visits each property is tried with, of which so many go by one policy: policies are dear to make.
+const (
+	many  = 20_000
+	ofOne = 8
+)
 
 // chance makes policies and visits of few words, so that they meet often.
 type chance struct{ *rand.Rand }

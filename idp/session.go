@@ -207,9 +207,9 @@ func dropCookie(w http.ResponseWriter, name string) {
 type visitor struct {
 	session *Session
 	seen    time.Time // when the session was used before this request
-	cookie  cookie // of the session
-	device  cookie // of the device
-	browser Hash   // which browser; flows are bound to it
+	cookie  cookie    // of the session
+	device  cookie    // of the device
+	browser Hash      // which browser; flows are bound to it
 	flow    *flow
 	fid     string // id under which the flow is kept, "" where there is none
 	facts   *Facts // of the request, once they were asked for
