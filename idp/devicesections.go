@@ -203,9 +203,17 @@ func (s *AgentSection) thing() string {
 	return "operating system"
 }
 
+// whose is the thing as a browser speaks of it.
+func (s *AgentSection) whose() string {
+	if s.Of == BrowsersSectionName {
+		return "it"
+	}
+	return "your " + s.thing()
+}
+
 func (s *AgentSection) sentence(reason string) string {
 	if reason == "version_unknown" {
-		return "Your browser does not tell how new your " + s.thing() + " is. Use Edge or Chrome here, or ask the service desk."
+		return "Your browser does not tell how new " + s.whose() + " is. Use another browser here, or ask the service desk."
 	}
 	if reason == "old" {
 		return "Your " + s.thing() + " is too old to open this. Update it, then try again."

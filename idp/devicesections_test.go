@@ -38,7 +38,7 @@ func TestBrowsersSection(t *testing.T) {
 		{name: "minimum: newer", write: of(least), want: Allow},
 		{name: "minimum: the very same", write: of(least), visit: is("chrome", "139.0.10"), want: Allow},
 		{name: "minimum: older by a number, not by a letter", write: of(least), visit: is("chrome", "139.0.9"), want: Deny, rule: "browsers minimum chrome edge 139.0.10", reason: "browser_old"},
-		{name: "minimum: no version", write: of(least), visit: is("edge", ""), want: Deny, rule: "browsers minimum chrome edge 139.0.10", reason: "browser_old"},
+		{name: "minimum: no version", write: of(least), visit: is("edge", ""), want: Deny, rule: "browsers minimum chrome edge 139.0.10", reason: "browser_version_unknown"},
 		{name: "minimum: a version that is no number", write: of(least), visit: is("edge", "newest"), want: Deny, rule: "browsers minimum chrome edge 139.0.10", reason: "browser_old"},
 		{name: "minimum: another browser", write: of(least), visit: is("firefox", "1"), want: Allow},
 		{name: "unknown: allow_only", write: of(rule(AgentAllowOnly, "chrome")), visit: is("", ""), want: Deny, rule: "browsers allow_only chrome", reason: "browser_unknown"},

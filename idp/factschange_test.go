@@ -32,12 +32,14 @@ func watchful(t *testing.T, change func(*idp.Config)) (*venue, *facts) {
 	return h, f
 }
 
-// opens looks at the portal's tile and at the launch: both say the same.
+// opens looks at the portal's tile, which is there and not closed, and at the launch: both say the same.
 func (h *venue) opens(t *testing.T, app string, want bool) {
 	t.Helper()
 	h.wantPageOf(t, "/", "portal")
-	if got := strings.Contains(h.now.body, "/apps/"+app+`"`); got != want {
-		t.Errorf("%s: a tile %v, want %v", app, got, want)
+	_, tile, there := strings.Cut(h.now.body, "/apps/"+app+`"`)
+	tile, _, _ = strings.Cut(tile, "</form>")
+	if got := there && !strings.Contains(tile, `class="tile closed"`); got != want {
+		t.Errorf("%s: a tile %v that opens %v, want %v", app, there, got, want)
 	}
 	h.visit("/apps/" + app)
 	h.arrive(t)

@@ -194,9 +194,12 @@ func stricterAgents(c chance, p **AgentSection, of string) bool {
 
 // matters makes it likely that a section has something to say.
 var matters = map[string]func(c chance, p *Policy, v *Visit){
-	"outage": func(c chance, p *Policy, v *Visit) {
-		o := c.outage()
-		p.Outage, v.Holding = &o, &Holding{Unreachable: c.factors()}
+	"outage": func(_ chance, p *Policy, v *Visit) {
+		// Whoever the visit is of may come in while the factor cannot be asked.
+		of := &User{Source: "corp", Groups: []Group{{Names: []string{"Agents"}}}}
+		p.MFA, p.Factors, p.Groups = &MFASection{Mode: MFAAlways}, nil, nil
+		p.Outage = &OutageSection{Rules: []OutageRule{{Factor: "duo", Allow: []GroupRef{{Source: "corp", Name: "Agents"}}}}}
+		v.User, v.Holding = of, &Holding{Unreachable: []string{"duo"}}
 	},
 	"new_user": func(_ chance, p *Policy, v *Visit) {
 		p.NewUser, v.Holding = &NewUserSection{Mode: NewUserAllow}, &Holding{}
