@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -191,44 +190,4 @@ func stateSentence(state string) string {
 		return "Your account may not sign in from here."
 	}
 	return "Your account cannot be used. Ask the service desk."
-}
-
-// getLogout says that the session has ended, or asks whether it should.
-func (g *Gateway) getLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	if v.session != nil {
-		return redirect(w, "/")
-	}
-	again := "/"
-	if app := r.URL.Query().Get("app"); g.byName[app] != nil {
-		again = "/apps/" + app
-	}
-	g.show(w, http.StatusOK, web.SignedOut{Frame: g.frame(nil), Again: again})
-	return nil
-}
-
-// postLogout ends the session on the server. The device stays remembered.
-func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	// A page that was open while the session got a new id holds an old form; signing out from it must
-	// work too. The worst that a forged form could do is to sign somebody out.
-	if v.session == nil || !v.ownForm(r) && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
-		return redirect(w, "/logout")
-	}
-	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
-		return err
-	}
-	if err := g.record(r, g.event(r, v, EventLogout, Success)); err != nil {
-		return err
-	}
-	if err := v.cookie.erase(w); err != nil {
-		return err
-	}
-	return redirect(w, "/logout")
 }
