@@ -137,10 +137,7 @@ func TestTilesSayWhatTheyAsk(t *testing.T) {
 			if h.page() == "enroll" {
 				h.authenticator(t)
 			}
-			if h.page() == "device" {
-				h.form("/mfa", "device", "yes")
-				h.arrive(t)
-			}
+			h.device(t, "yes")
 			if h.page() != "post" {
 				t.Fatalf("%q: %s", h.page(), h.words())
 			}
