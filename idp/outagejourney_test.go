@@ -36,16 +36,10 @@ func (h *venue) enrolled(t *testing.T) {
 	h.password(t, "alice", "/")
 	h.form("/mfa/duo", "code", "1234")
 	h.arrive(t)
-	if h.page() == "device" {
-		h.form("/mfa", "device", "no")
-		h.arrive(t)
-	}
+	h.device(t, "no")
 	h.wantPageOf(t, "/apps/codes", "enroll")
 	h.authenticator(t)
-	if h.page() == "device" {
-		h.form("/mfa", "device", "no")
-		h.arrive(t)
-	}
+	h.device(t, "no")
 	if h.page() != "post" {
 		t.Fatalf("%q: %s", h.page(), h.words())
 	}

@@ -75,6 +75,15 @@ func (h *venue) authenticator(t *testing.T) {
 	h.arrive(t)
 }
 
+// device answers "Is this your device?" where it is asked.
+func (h *venue) device(t *testing.T, answer string) {
+	t.Helper()
+	if h.page() == "device" {
+		h.form("/mfa", "device", answer)
+		h.arrive(t)
+	}
+}
+
 // events returns the audit lines of a kind, oldest first.
 func (h *venue) events(t *testing.T, kind string) []idp.Event {
 	t.Helper()

@@ -34,7 +34,7 @@ var forget = map[string]func(v *Visit){
 }
 
 // An evaluation error never allows. Whoever is let in while a fact is not known is let in by whatever it may turn out to be.
-func TestWhatIsNotKnownNeverAllows(t *testing.T) {
+func TestR48WhatIsNotKnownNeverAllows(t *testing.T) {
 	c := newChance(t)
 	allowed := 0
 	names := make([]string, 0, len(forget))
@@ -110,7 +110,7 @@ func owes(t *testing.T, d Decision) {
 }
 
 // Every policy and every visit has a decision, with its reason, whatever is in them.
-func TestDecideIsTotal(t *testing.T) {
+func TestC53DecideIsTotal(t *testing.T) {
 	c := newChance(t)
 	var p Policy
 	for i := range many {

@@ -218,7 +218,7 @@ var notDecided = []string{"enroll_first", "enroll_after_change"}
 
 // Whatever a stricter policy allows, the one before allowed too: adding a stricter section never turns a refusal, or a
 // question, into a welcome.
-func TestAStricterSectionNeverAllows(t *testing.T) {
+func TestC53AStricterSectionNeverAllows(t *testing.T) {
 	for _, f := range sectionFields(t) {
 		name := f.Tag.Get("json")[:len(f.Tag.Get("json"))-len(",omitempty")]
 		if stricter[name] == nil && !slices.Contains(notDecided, name) {
