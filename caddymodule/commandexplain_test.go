@@ -155,7 +155,7 @@ func TestExplainAReference(t *testing.T) {
 	s := newSite(t)
 	before := s.caddyfile("policy default {\nmfa every 3d\n}")
 	s.load(before)
-	s.signInAs("demo", DemoPassword)
+	s.signInAs("demo", "try-gatehouse")
 	var decided *idp.Event
 	err := active(t).store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
 		if e.Kind == idp.EventDecision {

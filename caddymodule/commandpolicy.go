@@ -12,7 +12,12 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Tries policies out"}
+	cmd := &cobra.Command{
+		Use:     "policy",
+		Short:   "Tries policies out",
+		Long:    "Tries policies out, before people meet them.\n\nWorks whether Caddy is running or not.",
+		Example: "  caddy gatehouse policy test --config Caddyfile policies.test",
+	}
 	hold(cmd, policyTestCommand())
 	return cmd
 }
@@ -22,7 +27,7 @@ func policyTestCommand() *cobra.Command {
 		Use:   "test FILE…",
 		Short: "Holds the policies against tests of your own",
 		Long: `Holds the policies of the configuration against tests of your own, for a CI that looks at a change before it is
-loaded. It needs no store and no server, and asks no source: the person of a test is made up. A file has
+loaded. It needs no store and asks no source: the person of a test is made up. A file has
 
   test "an agent at home" {
       given {
@@ -42,7 +47,7 @@ must_change. A factor that was passed before counts in this session, or, on a kn
 totp now" is one shown on this very way. expect takes allow, deny or ask, with a reason; factors,
 section, rule and policy may be expected too.
 
-Exits with 1 when a test fails.`,
+Works whether Caddy is running or not. Exits with 1 when a test fails.`,
 		Example: `  caddy gatehouse policy test --config Caddyfile policies.test`,
 		RunE:    runBetween(1, math.MaxInt, policyTests),
 	})

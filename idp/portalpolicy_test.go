@@ -108,7 +108,7 @@ func TestTilesSayWhatTheyAsk(t *testing.T) {
 		{"off", idp.Policy{}, false, "", ""},
 		{"hot desk", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: week}, SharedComputers: &idp.SharedSection{Networks: []idp.Network{floorNet}}}, true, "will ask for your " + app, "asks for your " + app + ": once a session"},
 		{"off inside", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkOffInside, Networks: []idp.Network{floorNet}}}}}, true, "", ""},
-		{"always outside", idp.Policy{Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkAlwaysOutside, Networks: []idp.Network{floorNet}}}}}, false, "asks for your " + app + ": every sign-in", "asks for your " + app + ": every sign-in"},
+		{"always outside", idp.Policy{Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkAlwaysOutside, Networks: []idp.Network{floorNet}}}}}, false, "asks for your " + app + ": every sign-in from here", "asks for your " + app + ": every sign-in from here"},
 		{"bypass", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, Authentication: &idp.AuthenticationSection{Mode: idp.AuthenticationBypass}}, false, "", ""},
 		{"new user", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, NewUser: &idp.NewUserSection{Mode: idp.NewUserAllow}}, false, "", ""},
 	} {
