@@ -46,6 +46,12 @@ type App struct {
 	Audit *AuditConfig `json:"audit,omitempty"`
 	// Session says how long a session in the portal lives.
 	Session *SessionConfig `json:"session,omitempty"`
+	// AnonymousNetworks is a file with the addresses that anonymising services lend, one address or range a line, for the
+	// section of policies of that name. Read again when it changes. Default: none.
+	AnonymousNetworks string `json:"anonymous_networks,omitempty"`
+	// Countries is a file in MaxMind's format that tells the country of an address, for the section locations of
+	// policies. Read again when it changes. Default: none.
+	Countries string `json:"countries,omitempty"`
 	// Networks are named address ranges that policies refer to.
 	Networks []*NetworkConfig `json:"networks,omitempty"`
 	// Sources are where people come from, in the order in which a typed name is looked up. At least one.
@@ -76,6 +82,7 @@ type App struct {
 	factors   []idp.Factor
 	gateway   *idp.Gateway
 	observe   *observer
+	facts     *facts
 }
 
 // CaddyModule returns the Caddy module information.
@@ -106,7 +113,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.acquireStore(ctx); err != nil {
 		return err
 	}
-	if err := a.loadConditions(ctx); err != nil {
+	if err := a.buildFacts(ctx); err != nil {
 		return err
 	}
 	return a.build()

@@ -150,6 +150,15 @@ func (b *block) text(to *string, usage string) {
 	}
 }
 
+// once is text for an option that may be written in one of several blocks.
+func (b *block) once(to *string, usage string) {
+	if *to != "" {
+		b.fail("%s is written twice", b.option)
+		return
+	}
+	b.text(to, usage)
+}
+
 // list reads one argument or more.
 func (b *block) list(to *[]string, usage string) {
 	*to = append(*to, b.leaf(1, -1, usage)...)

@@ -61,7 +61,7 @@ func (a *App) build() error {
 	env.Issuer = a.issuer
 	cfg := idp.Config{
 		Store: a.store, Limiter: a.store.limiter, Metadata: a.metadata, Observe: a.observe.event,
-		Client: clientAddress, Facts: a.requestFacts, Log: a.ctx.Slogger(),
+		Client: clientAddress, Facts: a.facts.of, Log: a.ctx.Slogger(),
 	}
 	var err error
 	if cfg.Portal, err = a.Portal.portal(a.portal); err != nil {
@@ -112,6 +112,9 @@ func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
 	for _, w := range a.Networks {
 		n, err := w.network()
 		if err != nil {
+			return err
+		}
+		if n.List, err = a.facts.list(w); err != nil {
 			return err
 		}
 		networks[w.Name] = n

@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-sso/gatehouse/idp/visit"
 )
 
 // checkHops makes sure that no network on which a policy looks holds a proxy that the site trusts. A request that comes
@@ -21,7 +23,7 @@ func (a *App) checkHops(s *caddyhttp.Server) error {
 			continue
 		}
 		for _, text := range n.Ranges {
-			p, err := parseRange(text)
+			p, err := visit.ParseRange(text)
 			if err != nil {
 				return fmt.Errorf("network %s: %w", n.Name, err)
 			}

@@ -88,6 +88,9 @@ func (a *App) crossCheck() *mistake {
 			return m
 		}
 	}
+	if m := a.filesNeeded(); m != nil {
+		return m
+	}
 	if m := a.sameConditions(); m != nil {
 		return m
 	}

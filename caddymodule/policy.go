@@ -246,4 +246,3 @@ func (p *PolicyConfig) factorNames() (names []string) {
 	}
 	return names
 }
-

@@ -196,5 +196,3 @@ func (a *App) sameConditions() *mistake {
 	}
 	return nil
 }
-
-func checkAgents(string, *idp.AgentRule) error { return nil }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/visit"
 )
 
 // NetworkRuleConfig is one line of the networks section.
@@ -110,8 +111,12 @@ func parseLocations(b *block) *LocationsConfig {
 		r := LocationRuleConfig{Action: idp.PlaceAction(inner.option)}
 		inner.list(&r.Countries, "COUNTRY…")
 		for i, c := range r.Countries {
-			if r.Countries[i] = country(c); r.Countries[i] == "" {
-				inner.fail("%s in %s: %q is no country; write its two letters, as in DE, or unknown", inner.option, inner.where, c)
+			if c == idp.CountryUnknown {
+				continue
+			}
+			var err error
+			if r.Countries[i], err = visit.ParseCountry(strings.ToUpper(c)); err != nil {
+				inner.fail("%s in %s: %w; or %s", inner.option, inner.where, err, idp.CountryUnknown)
 			}
 		}
 		l.Rules = append(l.Rules, r)
@@ -120,14 +125,15 @@ func parseLocations(b *block) *LocationsConfig {
 	return l
 }
 
-// country returns the code in upper case, or "" where it has not the form of one.
-func country(s string) string {
-	if s == idp.CountryUnknown {
-		return s
+// filesNeeded reports a section that nothing could judge, because the file that tells is missing.
+func (a *App) filesNeeded() *mistake {
+	for _, p := range a.Policies {
+		switch {
+		case p.AnonymousNetworks != "" && p.AnonymousNetworks != idp.PlaceAllow && a.AnonymousNetworks == "":
+			return &mistake{[2]string{"policy", p.Name}, "anonymous_networks", "anonymous_networks needs the list: write anonymous_networks FILE in the gatehouse block"}
+		case p.Locations != nil && a.Countries == "":
+			return &mistake{[2]string{"policy", p.Name}, "locations", "locations needs a file that tells countries: write countries FILE in the gatehouse block"}
+		}
 	}
-	s = strings.ToUpper(s)
-	if len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return ""
-	}
-	return s
+	return nil
 }

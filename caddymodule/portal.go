@@ -58,6 +58,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	}
 	defer limitTime(w, r, readTime)()
 	p.checkProxies(r)
+	p.app.facts.askForHints(w)
 	leave, err := p.app.store.use()
 	if err != nil {
 		// This configuration is gone and its store with it; the next request meets the new one.

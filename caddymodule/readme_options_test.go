@@ -29,6 +29,7 @@ var blocks = []struct{ heading, text string }{
 	{"audit", "audit {\nnonsense\n}"},
 	{"session", "session {\nnonsense\n}"},
 	{"route", "route corp {\nnonsense\n}"},
+	{"network", "network n 203.0.113.0/24 {\nnonsense\n}"},
 	{"policy", "policy p {\nnonsense\n}"},
 	{"networks in a policy", "policy p {\nnetworks {\nnonsense\n}\n}"},
 	{"locations in a policy", "policy p {\nlocations {\nnonsense\n}\n}"},

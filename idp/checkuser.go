@@ -178,7 +178,12 @@ func (g *Gateway) checkOpens(ctx context.Context, a *application, u *User, clien
 	v.Networks = a.guard.networksOf(&v)
 	d := a.guard.Decide(v)
 	if d.Verdict == Deny {
-		return []Finding{{Level: LevelWarning, Where: where, What: fmt.Sprintf("may not open it, by %s of policy %s", d.Rule, d.Policy)}}
+		f := Finding{Level: LevelWarning, Where: where, What: fmt.Sprintf("may not open it, by %s of policy %s", d.Rule, d.Policy)}
+		if closedTile(d) != "" {
+			f.What = fmt.Sprintf("cannot open it from a browser and a place of which nothing is known, by %s of policy %s", d.Rule, d.Policy)
+			f.Cure = "say what is to be supposed: caddy gatehouse explain --user NAME --app " + a.tile.Name
+		}
+		return []Finding{f}
 	}
 	out := []Finding{{Level: LevelOK, Where: where, What: fmt.Sprintf("may open it, by %s of policy %s", d.Rule, d.Policy)}}
 	if d.Verdict == Ask {

@@ -129,13 +129,16 @@ func (s *AgentSection) check() error {
 		if (r.Action == AgentMinimum) != (r.Version != "") {
 			return fmt.Errorf("%s %s: a version belongs to minimum, and to nothing else", s.Of, r.Action)
 		}
+		if r.Action == AgentWarn && !r.From.IsZero() {
+			return fmt.Errorf("%s warn: it never refuses, so that a day is of no use; write block or minimum with the day", s.Of)
+		}
 		r.text = s.line(r)
 	}
 	return nil
 }
 
 // judge asks each rule of a system or browser. The first that refuses decides; else the first that warns.
-func (s *AgentSection) judge(name, version string, v *Visit) finding {
+func (s *AgentSection) judge(v *Visit) finding {
 	if s == nil {
 		return finding{}
 	}
@@ -143,13 +146,17 @@ func (s *AgentSection) judge(name, version string, v *Visit) finding {
 	if len(s.Rules) > 0 {
 		out.rule = s.Rules[0].text
 	}
+	name, version, frozen := v.Agent.Browser, v.Agent.BrowserVersion, false
+	if s.Of == SystemsSectionName {
+		name, version, frozen = v.Agent.System, v.Agent.SystemVersion, v.Agent.Frozen
+	}
 	if name == "" {
 		out.effect, out.reason, out.public = refuse, s.reason("unknown"), cannotJudge
 		return out
 	}
 	for i := range s.Rules {
 		r := &s.Rules[i]
-		bad, reason := r.refuses(name, version)
+		bad, reason := r.refuses(name, version, frozen)
 		switch {
 		case !bad:
 		case r.Action == AgentWarn || v.Now.Before(r.From):
@@ -164,7 +171,7 @@ func (s *AgentSection) judge(name, version string, v *Visit) finding {
 }
 
 // refuses reports whether a rule is against a name and version, without regard to the day.
-func (r *AgentRule) refuses(name, version string) (bool, string) {
+func (r *AgentRule) refuses(name, version string, frozen bool) (bool, string) {
 	named := slices.Contains(r.Names, name)
 	switch r.Action {
 	case AgentAllowOnly:
@@ -173,7 +180,11 @@ func (r *AgentRule) refuses(name, version string) (bool, string) {
 		return named, "blocked"
 	case AgentMinimum:
 		// A version that is not known may be any.
-		return named && (version == "" || CompareVersions(version, r.Version) < 0), "old"
+		old := named && (version == "" || CompareVersions(version, r.Version) < 0)
+		if old && (version == "" || frozen) {
+			return true, "version_unknown"
+		}
+		return old, "old"
 	}
 	return true, "incomplete"
 }
@@ -193,6 +204,9 @@ func (s *AgentSection) thing() string {
 }
 
 func (s *AgentSection) sentence(reason string) string {
+	if reason == "version_unknown" {
+		return "Your browser does not tell how new your " + s.thing() + " is. Use Edge or Chrome here, or ask the service desk."
+	}
 	if reason == "old" {
 		return "Your " + s.thing() + " is too old to open this. Update it, then try again."
 	}
@@ -207,8 +221,8 @@ func (s *AgentSection) warning(r *AgentRule, now time.Time) string {
 	if r.From.IsZero() {
 		return what + ". Use another one where you can."
 	}
-	left := int(r.From.Sub(now)/(24*time.Hour)) + 1
-	if left == 1 {
+	left := int((r.From.Sub(now) + day - 1) / day)
+	if left <= 1 {
 		return what + ": from tomorrow on it opens nothing here. Update it today."
 	}
 	return fmt.Sprintf("%s: in %d days it opens nothing here. Update it before.", what, left)

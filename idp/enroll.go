@@ -25,7 +25,7 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 		return nil, Decision{}, nil // the password comes first
 	}
 	d, _, err := g.decide(r, v)
-	if err != nil || d.Verdict != Ask {
+	if err != nil || !d.asksFactor() {
 		return nil, d, err
 	}
 	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
@@ -50,7 +50,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
-	case d.Verdict != Ask:
+	case !d.asksFactor():
 		return g.next(w, r, v)
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
@@ -114,7 +114,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	open, d, err := g.enrollable(r, v)
-	if err != nil || d.Verdict != Ask || len(open) == 0 {
+	if err != nil || !d.asksFactor() || len(open) == 0 {
 		if err != nil {
 			return err
 		}

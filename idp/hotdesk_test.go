@@ -2,77 +2,134 @@ package idp_test
 
 import (
 	"net/http"
-	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
-	"github.com/gatehouse-sso/gatehouse/idp/storetest"
 )
 
-// newHotDesk is a venue at whose desk, 192.0.2.0/24, several people share one computer.
-func newHotDesk(t *testing.T) *venue {
+// hotDesk is a call centre: "mfa every 7d", and a floor on which one browser serves many people.
+func hotDesk(t *testing.T, sources ...idp.Source) *venue {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	cfg := baseConfig(t, storetest.NewMemory(c.Now), c.Now)
-	desk := idp.Network{Name: "desk", Ranges: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
-	cfg.Policies[0].SharedComputers = &idp.SharedSection{Networks: []idp.Network{desk}}
-	g, err := idp.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := venueOf(t, cfg.Store, c)
-	h.gateway, h.client = g, netip.MustParseAddr("192.0.2.9")
-	return h
+	p := &idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: 7 * 24 * time.Hour, Shared: true}, SharedComputers: &idp.SharedSection{Networks: []idp.Network{floorNet}}}
+	return policed(t, p, func(c *idp.Config) {
+		if sources != nil {
+			c.Sources = sources
+		}
+		c.Applications = append(c.Applications, idp.AppConfig{Application: link{"handbook", "https://handbook.example.com/"}})
+	})
 }
 
-// An application leads to /logout?app= after its own sign-out. At a desk that people share, the next of them is at the
-// keyboard by then, and must not be let through as the one before.
-func TestNobodyGoesStraightThroughAfterASignOutAtAHotDesk(t *testing.T) {
-	h := newHotDesk(t)
-	h.signIn(t, "alice")
-	if h.visit("/apps/connect"); !strings.Contains(h.now.body, `data-page="post"`) {
-		t.Fatal("alice cannot launch", h.words())
-	}
-	for _, look := range [][]string{{"Sec-Purpose", "prefetch"}, {"Sec-Fetch-Dest", "image"}} {
-		h.visit("/logout?app=connect", look...)
-		if h.visit("/"); !strings.Contains(h.now.body, `data-page="portal"`) {
-			t.Errorf("%v ended the session", look)
-		}
-	}
-	// Connect is another site.
-	h.visit("/logout?app=connect", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Dest", "document")
-	if !strings.Contains(h.now.body, `data-page="signed-out"`) || !strings.Contains(h.now.body, `href="/apps/connect"`) {
-		t.Error("after Connect's sign-out:", h.now.answer.StatusCode, h.words())
-	}
-	for _, path := range []string{"/apps/connect", "/"} {
-		if h.visit(path); !strings.HasPrefix(h.now.answer.Header.Get("Location"), "/login") {
-			t.Errorf("%s after it: %d %s", path, h.now.answer.StatusCode, h.words())
-		}
-	}
-	ended := 0
-	if err := h.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
-		if e.Kind == idp.EventLogout && e.User == "staff:alice" && e.Section == "shared_computers" && e.Rule == "shared_computers desk" {
-			ended++
-		}
-		return true
-	}); err != nil || ended != 1 {
-		t.Errorf("%d lines tell of the end: %v", ended, err)
+// launched opens an application from where the browser is.
+func (h *venue) launched(t *testing.T, app string) {
+	t.Helper()
+	h.visit("/apps/" + app)
+	if page := h.page(); page != "post" && page != "handoff" {
+		t.Fatalf("%s shows %q: %d %s", app, page, h.now.answer.StatusCode, h.words())
 	}
 }
 
-// Elsewhere, a link of another site must not sign anybody out.
-func TestALinkSignsNobodyOutOfTheirOwnComputer(t *testing.T) {
-	h := newHotDesk(t)
-	h.client = netip.MustParseAddr("198.51.100.7")
+func TestAHotDeskAsksNoQuestion(t *testing.T) {
+	h := hotDesk(t)
+	h.client = floor
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	if h.page() != "portal" {
+		t.Fatalf("after the factor there is the page %q", h.page())
+	}
+	if n := len(h.events(t, idp.EventDevice)); n != 0 {
+		t.Errorf("%d lines of a device", n)
+	}
+	// Nor where somebody sends the answer to a question that nobody asked.
+	h.visit("/logout")
+	h.form("/logout")
+	h.password(t, "alice", "/apps/connect")
+	h.form("/mfa", "device", "yes")
+	h.arrive(t)
+	if h.page() == "portal" || h.page() == "post" || len(h.events(t, idp.EventDevice)) != 0 {
+		t.Errorf("an answer without a question led to %q", h.page())
+	}
+}
+
+func TestAHotDeskTakesNoProofOfTheDevice(t *testing.T) {
+	h := hotDesk(t)
+	h.client = home
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	h.form("/mfa", "device", "yes")
+	h.arrive(t)
+	again := func(where string) {
+		h.clock.move(13 * time.Hour)
+		h.password(t, "alice", "/")
+		if page := map[string]string{"home": "portal", "floor": "mfa"}[where]; h.page() != page {
+			t.Errorf("at the %s the device leads to %q, want %q", where, h.page(), page)
+		}
+	}
+	again("home")
+	h.client = floor
+	again("floor")
+}
+
+func TestAHotDeskEndsTheSession(t *testing.T) {
+	for _, app := range []string{"connect", "handbook"} {
+		h := hotDesk(t)
+		h.client = floor
+		h.password(t, "alice", "/")
+		h.authenticator(t)
+		h.clock.move(50 * time.Minute)
+		h.wantPageOf(t, "/", "portal") // nothing was opened yet
+		h.launched(t, app)
+		h.clock.move(4*time.Minute + 59*time.Second)
+		h.wantPageOf(t, "/", "portal")
+		h.launched(t, app)
+		h.clock.move(4*time.Minute + 59*time.Second)
+		h.wantPageOf(t, "/", "portal")
+		h.clock.move(2 * time.Second)
+		h.wantPageOf(t, "/", "login")
+	}
+}
+
+// Somebody who opens something again and again is not idle, whether or not their source is asked for them at each launch.
+func TestAHotDeskGoesOnWhileThingsAreOpened(t *testing.T) {
+	asked := &living{countingSource: &countingSource{name: "staff", users: map[string]string{"alice": "correct horse"}, limit: 9}}
+	asked.becomes(asBefore)
+	for name, source := range map[string]idp.Source{"asked again": asked, "not asked again": asked.countingSource} {
+		t.Run(name, func(t *testing.T) { goesOn(t, hotDesk(t, source)) })
+	}
+}
+
+func goesOn(t *testing.T, h *venue) {
+	t.Helper()
+	h.client = floor
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	begun := h.clock.Now()
+	for h.clock.Now().Sub(begun) < 12*time.Hour-4*time.Minute {
+		h.launched(t, "connect")
+		h.clock.move(4 * time.Minute)
+	}
+	h.launched(t, "connect")
+	if left := 12*time.Hour - h.clock.Now().Sub(begun); left <= 0 || left > 4*time.Minute {
+		t.Fatalf("%s are left", left)
+	}
+	h.clock.move(4 * time.Minute) // less than five after the launch, and more than twelve hours after the password
+	h.wantPageOf(t, "/", "login")
+}
+
+func TestElsewhereALaunchEndsNothing(t *testing.T) {
+	h := hotDesk(t)
+	h.client = home
 	h.signIn(t, "alice")
-	for _, path := range []string{"/logout", "/logout?app=connect", "/logout?app=nothing"} {
-		if a := h.visit(path, "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Dest", "document"); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/" {
-			t.Errorf("%s: %d %s", path, a.StatusCode, h.words())
-		}
-		if h.visit("/"); !strings.Contains(h.now.body, `data-page="portal"`) {
-			t.Errorf("%s ended the session", path)
-		}
+	h.launched(t, "connect")
+	h.clock.move(50 * time.Minute)
+	h.wantPageOf(t, "/", "portal")
+	// Two agents, one browser: whoever comes next on the floor finds nobody's portal.
+	h.client = floor
+	h.launched(t, "connect")
+	h.clock.move(5*time.Minute + time.Second)
+	h.password(t, "bob", "/apps/connect")
+	h.authenticator(t)
+	if launch := h.last(t, idp.EventLaunch); h.now.answer.StatusCode != http.StatusOK || launch.Name != "bob" {
+		t.Errorf("%d: %+v", h.now.answer.StatusCode, launch)
 	}
 }

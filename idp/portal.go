@@ -61,7 +61,8 @@ func (g *Gateway) expiryNotice(u *User) (web.Notice, bool) {
 func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool, error) {
 	u := &v.session.User
 	d, err := g.judge(r, v, own, a.tile.Name)
-	if err != nil || d.Verdict == Deny {
+	closed := closedTile(d)
+	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err
 	}
 	p := a.guard.For(u)
@@ -72,7 +73,35 @@ func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application)
 		Name: a.tile.Name, Label: a.tile.Label, Icon: a.tile.Icon,
 		Initials: initials(a.tile.Label), Hue: hue(a.tile.Name), Asks: p.asks(d, g.askedLabel(p, d)),
 	}
+	if closed != "" {
+		t.Asks, t.Closed = closed, true
+	}
 	return t, true, nil
+}
+
+// closedTile says in a few words why an application does not open where and when somebody is, or returns "" where it does
+// or never will: what is not for a person they do not see.
+func closedTile(d Decision) string {
+	if d.Verdict != Deny {
+		return ""
+	}
+	switch d.Section {
+	case "hours":
+		return "closed at this hour"
+	case "networks", "locations", "anonymous_networks", "require":
+		return "does not open from here"
+	case "trusted_endpoints":
+		return "opens on company computers only"
+	case SystemsSectionName:
+		return "does not open with this operating system"
+	case BrowsersSectionName:
+		return "does not open with this browser"
+	case "outage":
+		return "waits for your second step, which does not answer"
+	case "new_user":
+		return "needs a second step that you have not set up"
+	}
+	return ""
 }
 
 // askedLabel names the factor that a decision asks for, or will ask for.

@@ -74,6 +74,12 @@ type finding struct {
 	public string // the sentence for the person, where it refuses or warns
 }
 
+// refused is the finding as a refusal.
+func (f finding) refused(reason, public string) finding {
+	f.effect, f.reason, f.public = refuse, reason, public
+	return f
+}
+
 // findings asks every section. The calls are written out because a call by interface would have the visit
 // moved to the heap, at each launch.
 func (p *Policy) findings(v *Visit) [judging]finding {
@@ -85,8 +91,8 @@ func (p *Policy) findings(v *Visit) [judging]finding {
 		onAnonymous:      p.Anonymous.judge(v),
 		onLocations:      p.Locations.judge(v),
 		onEndpoints:      p.Endpoints.judge(v),
-		onSystems:        p.Systems.judge(v.Agent.System, v.Agent.SystemVersion, v),
-		onBrowsers:       p.Browsers.judge(v.Agent.Browser, v.Agent.BrowserVersion, v),
+		onSystems:        p.Systems.judge(v),
+		onBrowsers:       p.Browsers.judge(v),
 		onRequire:        p.Require.judge(v),
 		onSession:        p.Session.judge(v),
 		onShared:         p.SharedComputers.judge(v),

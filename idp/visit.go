@@ -53,6 +53,7 @@ const (
 type Agent struct {
 	System         string `json:"system,omitempty"` // "windows"
 	SystemVersion  string `json:"system_version,omitempty"`
+	Frozen         bool   `json:"frozen,omitempty"`  // the system is SystemVersion or newer, and the browser does not tell
 	Browser        string `json:"browser,omitempty"` // "chrome"
 	BrowserVersion string `json:"browser_version,omitempty"`
 }
