@@ -66,14 +66,26 @@ func TestExplainASupposedVisit(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{"the group's policy, an unknown browser", []string{"--app", "wiki", "--ip", "198.51.100.7"},
-			[]string{"wiki: deny (browser_unknown)", "by      browsers minimum chrome 140, of policy agents", `policy  agents, for "people/Agents"`, "* browsers minimum chrome 140 # agents → denies"}},
-		{"inherited from the application's", []string{"--app", "wiki", "--ip", "203.0.113.7", "--user-agent", chrome},
-			[]string{"wiki: deny (network)", "by      networks blocked office, of policy weekly"}},
-		{"a device that is known", []string{"--app", "wiki", "--ip", "198.51.100.7", "--user-agent", chrome, "--device", "known", "--passed", "totp=6d"},
-			[]string{"wiki: allow", "by      mfa every 7d, of policy weekly"}},
-		{"a week later", []string{"--app", "wiki", "--ip", "198.51.100.7", "--user-agent", chrome, "--device", "known", "--passed", "totp=7d"},
-			[]string{"wiki: ask (mfa)"}},
+		{
+			"the group's policy, an unknown browser",
+			[]string{"--app", "wiki", "--ip", "198.51.100.7"},
+			[]string{"wiki: deny (browser_unknown)", "by      browsers minimum chrome 140, of policy agents", `policy  agents, for "people/Agents"`, "* browsers minimum chrome 140 # agents → denies"},
+		},
+		{
+			"inherited from the application's",
+			[]string{"--app", "wiki", "--ip", "203.0.113.7", "--user-agent", chrome},
+			[]string{"wiki: deny (network)", "by      networks blocked office, of policy weekly"},
+		},
+		{
+			"a device that is known",
+			[]string{"--app", "wiki", "--ip", "198.51.100.7", "--user-agent", chrome, "--device", "known", "--passed", "totp=6d"},
+			[]string{"wiki: allow", "by      mfa every 7d, of policy weekly"},
+		},
+		{
+			"a week later",
+			[]string{"--app", "wiki", "--ip", "198.51.100.7", "--user-agent", chrome, "--device", "known", "--passed", "totp=7d"},
+			[]string{"wiki: ask (mfa)"},
+		},
 		{"the portal", []string{"--app", "portal"}, []string{"portal: ask (mfa)", "by      mfa always, of policy default"}},
 		{"all", []string{"--ip", "203.0.113.7", "--user-agent", chrome}, []string{"portal  ask (mfa)", "wiki    deny (network)"}},
 		{"nobody", []string{"--user", "nobody", "--app", "wiki"}, []string{"wiki: deny (no_user)"}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 		add(g.applications[i].Application)
 	}
 	out = append(out, g.checkRoutes()...)
-	out = append(out, g.checkPolicies()...)
+	out = append(out, g.CheckPolicies()...)
 	return append(out, g.checkEntitled()...)
 }
 
@@ -62,26 +61,6 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 // of sources that are no more.
 func (g *Gateway) CheckStore(ctx context.Context) []Finding {
 	return append(append(g.checkKeys(), g.checkClock(ctx)), g.CheckOrphans(ctx)...)
-}
-
-// checkPolicies reports the policies that guard nothing.
-func (g *Gateway) checkPolicies() []Finding {
-	used := map[string]bool{defaultPolicy: true}
-	for _, guard := range g.guards() {
-		for p := range guard.policies() {
-			used[p.Name] = true
-		}
-	}
-	var out []Finding
-	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
-		if !used[name] {
-			out = append(out, Finding{
-				Level: LevelWarning, Where: "policy " + name, What: "neither the portal nor an application uses it",
-				Cure: "write policy " + name + " in what it should guard, or take it away",
-			})
-		}
-	}
-	return out
 }
 
 // checkEntitled reports the applications that nobody may open, where all people are known.
