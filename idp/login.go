@@ -143,14 +143,20 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
 	status, sentence := e.judgedPassword(w, err, wrongSentence, cannotSentence)
-	// One line a minute tells of an address that is limited; one for each try would be another way to fill the log.
-	if !errors.Is(err, errAddressLimited) || g.limiter.told.allow(e.Client, e.Time) {
-		if err := g.record(r, e); err != nil {
-			return err
-		}
+	if err := g.recordTry(r, e, err); err != nil {
+		return err
 	}
 	g.showLogin(w, v, status, sentence)
 	return nil
+}
+
+// recordTry records that a password was not taken. One line a minute tells of an address that is limited; one for each try
+// would be another way to fill the log.
+func (g *Gateway) recordTry(r *http.Request, e Event, err error) error {
+	if errors.Is(err, errAddressLimited) && !g.limiter.told.allow(e.Client, e.Time) {
+		return nil
+	}
+	return g.record(r, e)
 }
 
 // judgedPassword notes why a password was not taken, and returns the page's status and sentence: wrong where it was wrong, cannot

@@ -120,7 +120,7 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 		}
 		status, sentence = e.judgedPassword(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
 	}
-	if err := g.record(r, e); err != nil {
+	if err := g.recordTry(r, e, err); err != nil {
 		return err
 	}
 	g.showNewPassword(w, v, rules, status, field, sentence)
