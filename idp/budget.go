@@ -148,10 +148,14 @@ func (g *Gateway) budget(ctx context.Context, v *visitor, f found) budget {
 }
 
 // budgets returns that of strangers, and that of a device that the person called their own. Where a directory locks,
-// all of them count together: a stranger and three devices that fail in turn stay below its threshold.
+// all of them count together: a stranger and three devices that fail in turn stay below its threshold, and so do two
+// sources that find the one account.
 func (g *Gateway) budgets(ctx context.Context, f found) (strangers, own budget) {
 	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
 	l := lockoutOf(ctx, f)
+	if l.Account != "" {
+		b.key = "account:" + l.Account
+	}
 	if l.Failures == 0 {
 		return b, b
 	}

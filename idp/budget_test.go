@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -265,4 +266,41 @@ func TestCheckUserCountsFailures(t *testing.T) {
 	want(idp.LevelWarning, "3 wrong passwords count, until there was none for 30m0s; 0 more would be passed on to the directory, 1 from a device")
 	d.policy.Failures = 0
 	want(idp.LevelOK, "1 wrong passwords count within 15m0s, 4 more are taken")
+}
+
+// aliasedSource is a directory under a name of its own, at a controller that has not heard of any failure yet.
+type aliasedSource struct {
+	*lockingSource
+	name string
+}
+
+func (a aliasedSource) Name() string { return a.name }
+
+func (a aliasedSource) Find(ctx context.Context, name string) (*idp.User, error) {
+	u, err := a.lockingSource.Find(ctx, name)
+	if err == nil {
+		u.Source, u.Failures = a.name, 0
+	}
+	return u, err
+}
+
+// C-21: an account that two sources find, as by two base DNs of one directory, has one budget, because it has one count.
+func TestC21TwoSourcesOfOneDirectoryCountTogether(t *testing.T) {
+	for threshold := 3; threshold <= 10; threshold++ {
+		_, d := withLocking(t, threshold)
+		v := routed(t, func(c *idp.Config) {
+			c.Routes = idp.Routes{{Sources: []string{"second"}, Apps: []string{"connect"}}, {Sources: []string{"corp"}}}
+		}, aliasedSource{d, "corp"}, aliasedSource{d, "second"})
+		d.now = v.clock.Now
+		for i := range 2 * threshold {
+			v.try(t, "alice", fmt.Sprint("guess", i))
+			v.use(fmt.Sprint("on the way to connect ", i))
+			v.visit("/apps/connect")
+			v.arrive(t)
+			v.form("/login", "username", "alice", "password", "guess")
+			v.clock.move(31 * time.Second)
+		}
+		strangers, _ := d.policy.PassedOn()
+		d.wantMost(t, "alice", strangers)
+	}
 }

@@ -90,7 +90,7 @@ func (d *lockingSource) Limit(_ context.Context, u *idp.User) (idp.Lockout, erro
 	if d.hidden != nil {
 		l = idp.Lockout{}
 	}
-	l.Counted = u.Failures
+	l.Counted, l.Account = u.Failures, u.ID
 	return l, d.hidden
 }
 

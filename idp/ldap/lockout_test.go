@@ -70,7 +70,7 @@ func TestFailures(t *testing.T) {
 			s := open(t, dir, 1, func(cfg *ldap.Config) { cfg.Now = func() time.Time { return now } })
 			for range 2 {
 				u := s.find(t, "alice")
-				if l, _ := s.Limit(t.Context(), u); u.Failures != c.want || l.Counted != c.want {
+				if l, _ := s.Limit(t.Context(), u); u.Failures != c.want || l.Counted != c.want || l.Account != u.ID {
 					t.Errorf("%d, %+v; want %d", u.Failures, l, c.want)
 				}
 			}
