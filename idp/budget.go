@@ -181,11 +181,24 @@ func lockoutOf(ctx context.Context, f found) Lockout {
 	return l
 }
 
-// PassedOn is how many failures within the window the gateway shows the directory: two fewer than lock, lest it become the
-// cannon that locks accounts, and one fewer where the last is from a device that the person called their
-// own. One is passed on whatever the threshold is, or nobody could sign in.
+// PassedOn is how many failures within the window the gateway shows the directory: of strangers, and in all where the last is
+// from a device that the person called their own. In all it is two fewer than lock (security.md C-21), lest the gateway become
+// the cannon that locks accounts, and strangers have one fewer than that, lest whoever sprays passwords keep the person from
+// their own device:
+//
+//	threshold   1  2  3  4  5  6  10
+//	strangers   1  1  1  1  2  3   7
+//	in all      1  1  2  2  3  4   8
+//
+// At three, two fewer is one. Strangers need it, or nobody could sign in on a new device; so that the person's own device gets
+// another, which is one fewer than lock. Its right password is no failure: what is shown beyond one is what the person mistypes
+// there after somebody else's guess. At two that second one would lock, so that there is none.
 func (l Lockout) PassedOn() (strangers, own int) {
-	return max(1, l.Failures-2), max(1, l.Failures-1)
+	own = max(1, l.Failures-2)
+	if l.Failures == 3 {
+		own = 2
+	}
+	return max(1, own-1), own
 }
 
 // checkFailures reports how many wrong passwords of the person count now, and how many more would be taken.

@@ -149,6 +149,17 @@ func (d *lockingSource) wantMost(t *testing.T, name string, want int) {
 	}
 }
 
+// passedOn is how many wrong passwords a directory is shown that locks at a threshold: those of strangers, and all.
+func passedOn(threshold int) (strangers, all int) {
+	switch {
+	case threshold >= 4:
+		return threshold - 3, threshold - 2
+	case threshold == 3:
+		return 1, 2
+	}
+	return 1, 1
+}
+
 // ownDevice signs alice in on a browser that she calls her own, and out again. The secret of her authenticator app is
 // that of the device before; none has her set it up.
 func (h *venue) ownDevice(t *testing.T, name, secret string) *browser {
