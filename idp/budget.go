@@ -120,7 +120,7 @@ func (g *Gateway) passOn(ctx context.Context, b budget, offer func(context.Conte
 	}
 	err = offer(ctx)
 	if counted := leave(errors.Is(err, ErrBadCredentials) || errors.Is(err, ErrUnanswered)); counted != nil {
-		return errors.Join(counted, err) // what the source said still counts against the address
+		return counted
 	}
 	return err
 }

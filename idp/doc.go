@@ -14,7 +14,8 @@
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
 //	login.go     name and password
-//	budget.go    how many wrong ones are passed on to a source; limit.go and buckets.go hold to it
+//	budget.go    how many wrong ones are passed on to a source; limit.go, debts.go and
+//	             buckets.go hold to it
 //	find.go      whose a typed name is; routing.go says which sources are asked for it
 //	next.go      the only place that decides what comes after a step
 //	decide.go    [Policy.Decide], pure; policies.go completes policies from the global one

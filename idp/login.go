@@ -180,6 +180,9 @@ func (e *Event) judgedPassword(w http.ResponseWriter, err error, wrong, cannot s
 		return public.Status, public.Public
 	}
 	e.Reason = "source_unavailable"
+	if errors.Is(err, errUncounted) {
+		e.Reason = "uncounted"
+	}
 	w.Header().Set("Retry-After", "5")
 	return http.StatusServiceUnavailable, cannot
 }
