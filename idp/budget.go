@@ -66,32 +66,6 @@ func (b budget) remembered() time.Duration {
 	return b.window
 }
 
-// checkPassword finds the person and has their source judge the password, within the limits.
-// An unknown name costs the same work as a wrong password.
-func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
-	ctx, client := r.Context(), g.client(r)
-	if g.limiter.addresses.empty(client, g.now()) {
-		return nil, errAddressLimited
-	}
-	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
-	if err != nil {
-		return nil, err
-	}
-	if f.user == nil && f.downErr != nil {
-		// Perhaps the name is the directory's: that is no wrong password, and counts as none.
-		return nil, f.downErr
-	}
-	offer := func(ctx context.Context) error { return f.source.Authenticate(ctx, f.user, password) }
-	err = g.charge(r, v, f, offer)
-	if errors.Is(err, ErrUnanswered) && ctx.Err() == nil {
-		err = g.chargeAgain(r, v, f, offer, err)
-	}
-	if err == nil && f.user == nil {
-		err = ErrBadCredentials // a source that lets nobody in as somebody
-	}
-	return f.user, f.explain(err)
-}
-
 // charge has the source judge a password by offer, if the person has a failure left, and counts a wrong one:
 // whatever shows a source somebody's password passes here.
 func (g *Gateway) charge(r *http.Request, v *visitor, f found, offer func(context.Context) error) error {

@@ -13,7 +13,7 @@
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
-//	login.go     name and password
+//	login.go     name and password; judgement.go has them judged, and shows nothing of whose the name is
 //	budget.go    how many wrong ones are passed on to a source; limit.go, debts.go and
 //	             buckets.go hold to it
 //	find.go      whose a typed name is; routing.go says which sources are asked for it

@@ -12,12 +12,13 @@ import (
 
 // found is where a name was looked up.
 type found struct {
-	user    *User          // nil where nobody has the name
-	source  PasswordSource // of the user; for nobody, one that does the work all the same
-	key     string         // counts failures: the user's key, or the name as everybody would write it
-	asked   time.Time      // when sources were begun to be asked
-	downErr error          // why a source could not answer
-	refusal *Error         // why there is nobody, where there is more to say of it than that
+	user    *User            // nil where nobody has the name
+	source  PasswordSource   // of the user; for nobody, one that does the work all the same
+	key     string           // counts failures: the user's key, or the name as everybody would write it
+	asked   time.Time        // when sources were begun to be asked
+	knowing []PasswordSource // those that could say whether they know the name
+	downErr error            // why a source could not answer
+	refusal *Error           // why there is nobody, where there is more to say of it than that
 }
 
 // find asks every source for the name, for an administrator: no route and no rule stands in between.
@@ -56,6 +57,7 @@ func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
 	}
 	if len(on) == 0 {
 		f.source = g.standIn()
+		f.knowing = []PasswordSource{f.source}
 		// The answer does not matter; its time does.
 		_, _ = f.source.Find(ctx, t.Name)
 	}
@@ -85,6 +87,9 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 			}
 		}
 		_, local := ps.(UserLister)
+		if err == nil || errors.Is(err, ErrNoUser) || errors.Is(err, ErrAmbiguous) {
+			f.knowing = append(f.knowing, ps)
+		}
 		switch {
 		case err == nil && f.user == nil:
 			f.user, f.source, f.key = u, ps, u.Key()

@@ -24,6 +24,7 @@ type countingSource struct {
 
 	mu    sync.Mutex
 	calls []string
+	shown int // passwords of somebody, and not only the work of one
 }
 
 func (c *countingSource) Name() string { return c.name }
@@ -57,6 +58,11 @@ func (c *countingSource) Find(_ context.Context, name string) (*idp.User, error)
 
 func (c *countingSource) Authenticate(_ context.Context, u *idp.User, password string) error {
 	c.note("authenticate")
+	if u != nil {
+		c.mu.Lock()
+		c.shown++
+		c.mu.Unlock()
+	}
 	if c.down != nil {
 		return c.down
 	}
@@ -177,18 +183,12 @@ func TestC21TheGatewayIsNoLockoutCannon(t *testing.T) {
 	v.arrive(t)
 	v.form("/logout")
 	own := v.now
-	corp.take()
+	corp.shown = 0
 	for i := range 20 {
 		v.try(t, "alice", fmt.Sprint("guess", i))
 	}
-	passed := 0
-	for _, c := range corp.take() {
-		if c == "authenticate" {
-			passed++
-		}
-	}
-	if passed != 2 {
-		t.Errorf("the directory saw %d wrong binds; it locks at 5, so it may see 2 of strangers", passed)
+	if corp.shown != 2 {
+		t.Errorf("the directory saw %d wrong binds; it locks at 5, so it may see 2 of strangers", corp.shown)
 	}
 	v.now = own
 	v.visit("/")
