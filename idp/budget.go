@@ -25,6 +25,7 @@ type budget struct {
 	most   int
 	window time.Duration
 
+	own       bool      // the visitor sits at a device that the person called their own
 	directory bool      // most stays below the threshold at which a directory locks the account
 	counted   int       // failures that the directory counted, ours among them
 	asked     time.Time // when it was asked for them
@@ -74,17 +75,6 @@ func (g *Gateway) charge(r *http.Request, v *visitor, f found, offer func(contex
 	return err
 }
 
-// chargeAgain is charge for a password whose answer was lost: the server that fell silent is put aside by now, and another
-// may answer. Where the person has no failure left for that, it is still the answer that is missing.
-func (g *Gateway) chargeAgain(r *http.Request, v *visitor, f found, offer func(context.Context) error, lost error) error {
-	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
-	if errors.Is(err, errLimited) {
-		return lost
-	}
-	g.blame(g.client(r), err)
-	return err
-}
-
 // passOn is charge, with nobody to blame yet. A password that was sent and not answered may have been counted by the
 // directory, so that it costs the person what a wrong one does.
 func (g *Gateway) passOn(ctx context.Context, b budget, offer func(context.Context) error) error {
@@ -115,6 +105,7 @@ func (g *Gateway) budget(ctx context.Context, v *visitor, f found) budget {
 	if err != nil || d == nil {
 		return strangers
 	}
+	own.own = true
 	if !own.directory {
 		own.key += ":" + hashText(d.ID)
 	}

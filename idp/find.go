@@ -159,8 +159,12 @@ func (f *found) doubt() error {
 	return f.refusal
 }
 
-// explain turns the answer to a wrong password into the reason for which no password is right.
+// explain turns the answer to a wrong password into the reason for which no password is right: perhaps the name is that of a
+// directory that is away.
 func (f *found) explain(err error) error {
+	if f.user == nil && f.downErr != nil {
+		return f.downErr
+	}
 	if f.refusal != nil && errors.Is(err, ErrBadCredentials) {
 		return f.refusal
 	}

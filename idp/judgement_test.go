@@ -1,10 +1,12 @@
 package idp_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // several is a venue with two directories and local users, which is asked what each was asked.
@@ -80,5 +82,67 @@ func TestC23TheWorkDoesNotTellWhereANameIsKnown(t *testing.T) {
 		if right.status != http.StatusSeeOther || len(right.work) != 4 || right.work[source+" authenticate"] != 1 {
 			t.Errorf("%s: the right password is answered %d after %v", name, right.status, right.work)
 		}
+	}
+}
+
+// C-23: while one source cannot answer, every failure is the one page, wherever the name is known and whatever was wrong; and
+// right passwords of those that answer sign in.
+func TestC23AnOutageDoesNotTellWhereANameIsKnown(t *testing.T) {
+	s := withSeveral(t)
+	s.corp.down = errors.New("connection refused")
+	away := s.guess(t, "alice", "right")
+	if away.status != http.StatusServiceUnavailable || !strings.Contains(away.body, "We cannot check passwords just now.") || !strings.Contains(away.body, "emergency account") {
+		t.Fatalf("somebody of the source that is away: %d %s", away.status, s.words())
+	}
+	for i := range 12 { // more than any budget, and more than an address has
+		for _, name := range []string{"alice", "patricia", "patricia@example.com", "breakglass", "nosuch"} {
+			wantAlike(t, fmt.Sprint(name, " ", i), away, s.guess(t, name, fmt.Sprint("wrong", i)))
+		}
+	}
+	s.clock.move(31 * time.Minute)
+	for _, name := range []string{"patricia@example.com", "breakglass"} {
+		if got := s.guess(t, name, "right"); got.status != http.StatusSeeOther {
+			t.Errorf("%s: the right password is answered %d", name, got.status)
+		}
+	}
+	s.corp.down = nil
+	if got := s.guess(t, "alice", "right"); got.status != http.StatusSeeOther {
+		t.Errorf("alice after the outage: %d", got.status)
+	}
+}
+
+// What was not judged costs nobody anything; what was judged is charged and told to the audit log.
+func TestAnOutageChargesWhatWasJudged(t *testing.T) {
+	s := withSeveral(t)
+	s.corp.down = errors.New("connection refused")
+	for i := range 8 {
+		s.guess(t, "breakglass", fmt.Sprint("wrong", i))
+		s.guess(t, "alice", fmt.Sprint("wrong", i))
+	}
+	if s.emergency.shown != 5 || s.corp.shown != 0 {
+		t.Errorf("%d guesses at the emergency account were judged, want 5", s.emergency.shown)
+	}
+	if wrong, limited := lines(t, s.store, "bad_credentials"), lines(t, s.store, "limited"); len(wrong) != 5 || len(limited) != 3 || limited[0].Name != "breakglass" {
+		t.Errorf("audit: %d wrong, %d limited", len(wrong), len(limited))
+	}
+	s.corp.down = nil
+	if got := s.guess(t, "alice", "wrong"); got.status != http.StatusUnauthorized {
+		t.Errorf("alice after the outage: %d", got.status)
+	}
+}
+
+// A source whose search answers, and that judges nobody, is away all the same.
+func TestC23ASourceThatJudgesNobodyIsAway(t *testing.T) {
+	s := withSeveral(t)
+	s.partners.deaf = errors.New("no answer")
+	away := s.guess(t, "patricia", "right")
+	for _, name := range []string{"alice", "breakglass", "nosuch"} {
+		got := s.guess(t, name, "wrong")
+		if got.status != http.StatusServiceUnavailable || got.body != away.body || got.header != away.header {
+			t.Errorf("%s: %d", name, got.status)
+		}
+	}
+	if got := s.guess(t, "breakglass", "right"); got.status != http.StatusSeeOther {
+		t.Errorf("the right password is answered %d", got.status)
 	}
 }

@@ -20,7 +20,7 @@ const (
 const (
 	wrongSentence   = "That user name and password do not match. Check both and try again."
 	limitedSentence = "There were too many tries. Wait a few minutes, then try again."
-	cannotSentence  = "We cannot check passwords just now. Try again in a minute."
+	cannotSentence  = "We cannot check passwords just now. Try again in a minute. If yours is an emergency account, check your user name and password first."
 )
 
 // getLogin asks for the name, or for the password once there is a name.
@@ -142,7 +142,12 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	// Whoever is signed in to this browser need not be the one whose password was tried.
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
-	status, sentence := e.judgedPassword(w, err, wrongSentence, cannotSentence)
+	e.because(err)
+	shown := err
+	if failed, ok := errors.AsType[*failure](err); ok {
+		shown = failed.shown
+	}
+	status, sentence := answer(w, shown, wrongSentence, cannotSentence)
 	if err := g.recordTry(r, e, err); err != nil {
 		return err
 	}
@@ -159,29 +164,41 @@ func (g *Gateway) recordTry(r *http.Request, e Event, err error) error {
 	return g.record(r, e)
 }
 
-// judgedPassword notes why a password was not taken, and returns the page's status and sentence: wrong where it was wrong, cannot
-// where nobody could judge it.
-func (e *Event) judgedPassword(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+// because notes why a password was not taken.
+func (e *Event) because(err error) {
 	state, isState := errors.AsType[*AccountState](err)
 	public, isPublic := errors.AsType[*Error](err)
 	switch {
 	case errors.Is(err, ErrBadCredentials):
 		e.Reason = "bad_credentials"
-		return http.StatusUnauthorized, wrong
 	case errors.Is(err, errLimited):
 		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+	case isState:
+		e.Reason = state.State
+	case isPublic:
+		e.Reason = public.Reason
+	case errors.Is(err, errUncounted):
+		e.Reason = "uncounted"
+	default:
+		e.Reason = "source_unavailable"
+	}
+}
+
+// answer returns the status and the sentence of the page that says why a password was not taken: wrong where it was wrong,
+// cannot where nobody could judge it.
+func answer(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+	state, isState := errors.AsType[*AccountState](err)
+	public, isPublic := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		return http.StatusUnauthorized, wrong
+	case errors.Is(err, errLimited):
 		w.Header().Set("Retry-After", "60")
 		return http.StatusTooManyRequests, limitedSentence
 	case isState:
-		e.Reason = state.State
 		return http.StatusForbidden, stateSentence(state.State)
 	case isPublic:
-		e.Reason = public.Reason
 		return public.Status, public.Public
-	}
-	e.Reason = "source_unavailable"
-	if errors.Is(err, errUncounted) {
-		e.Reason = "uncounted"
 	}
 	w.Header().Set("Retry-After", "5")
 	return http.StatusServiceUnavailable, cannot

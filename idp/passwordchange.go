@@ -118,7 +118,8 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 		if errors.Is(err, ErrBadCredentials) {
 			field = "old"
 		}
-		status, sentence = e.judgedPassword(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
+		e.because(err)
+		status, sentence = answer(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
 	}
 	if err := g.recordTry(r, e, err); err != nil {
 		return err

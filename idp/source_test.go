@@ -20,7 +20,8 @@ type countingSource struct {
 	name  string
 	users map[string]string // name: password
 	down  error
-	limit int // its lockout threshold; 0: it does not say; -1: it never locks
+	deaf  error // to passwords alone
+	limit int   // its lockout threshold; 0: it does not say; -1: it never locks
 
 	mu    sync.Mutex
 	calls []string
@@ -63,8 +64,8 @@ func (c *countingSource) Authenticate(_ context.Context, u *idp.User, password s
 		c.shown++
 		c.mu.Unlock()
 	}
-	if c.down != nil {
-		return c.down
+	if err := errors.Join(c.down, c.deaf); err != nil {
+		return err
 	}
 	if u == nil || c.users[u.ID] != password {
 		return idp.ErrBadCredentials
