@@ -3,12 +3,17 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 )
 
 // failure is a name and a password that were not taken. The cause is for the audit line. What is shown tells nothing of the
 // person (security.md C-20, C-23): it hangs on what a stranger sees for a name that nobody has.
-type failure struct{ cause, shown error }
+type failure struct {
+	cause, shown error
+	within       time.Duration // so long is counted what was typed under the name; 0 where the answer is exact
+}
 
 // Error names the cause.
 func (f *failure) Error() string { return f.cause.Error() }
@@ -34,7 +39,8 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 	}
 	failed := &failure{cause: f.explain(err), shown: err}
 	if !b.own {
-		failed.shown = g.shown(ctx, f, err, f.pretend(ctx, password, err))
+		s := g.spelling(ctx, f)
+		failed.within, failed.shown = s.window, g.shown(ctx, f, s, err, f.pretend(ctx, password, err))
 	}
 	g.blame(client, failed.shown)
 	return nil, failed
@@ -81,12 +87,42 @@ func (f *found) pretend(ctx context.Context, password string, judged error) erro
 
 // shown returns what a stranger is told of a failure. Where a source that the name could be in is away, nobody is told more than
 // that: whether the name is known to one that answers would show otherwise.
-func (g *Gateway) shown(_ context.Context, f found, judged, away error) error {
+func (g *Gateway) shown(ctx context.Context, f found, s budget, judged, away error) error {
 	if !errors.Is(judged, ErrBadCredentials) && !errors.Is(judged, errLimited) {
 		away = errors.Join(away, judged)
 	}
 	if away = errors.Join(away, f.downErr); away != nil {
 		return away
 	}
-	return judged
+	return g.countSpelling(ctx, s)
+}
+
+// spelling is how many failures a name may have, as it is typed, before the answer is that there were too many. It bounds
+// nothing but the answer: what is passed on hangs on the person's own budget, which counts every spelling of theirs, and what
+// their directory counted elsewhere. An answer that came from there would tell that somebody has the name, and which names are
+// one person's. So it is the most that any of the sources would take of a name that nobody has.
+func (g *Gateway) spelling(ctx context.Context, f found) budget {
+	s := budget{key: f.spelling}
+	for _, source := range f.knowing {
+		nobody, _ := g.budgets(ctx, found{source: source, key: f.spelling, asked: f.asked})
+		s.most, s.window = max(s.most, nobody.most), max(s.window, nobody.window)
+	}
+	return s
+}
+
+// countSpelling counts a failure of the name as it was typed, and returns what that is told.
+func (g *Gateway) countSpelling(ctx context.Context, s budget) error {
+	ctx, now := context.WithoutCancel(ctx), g.now()
+	n, err := g.store.Failures(ctx, s.key, now, s.window)
+	if err == nil && n < s.most {
+		n, err = g.store.Fail(ctx, s.key, now, s.window)
+		n-- // itself
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errUncounted, err)
+	case n >= s.most:
+		return errLimited
+	}
+	return ErrBadCredentials
 }

@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,20 @@ func (h *venue) ownDevice(t *testing.T, name, secret string) *browser {
 	}
 	h.form("/logout")
 	return h.now
+}
+
+// wantHeld wants that a password is not passed on, and that the audit log says so and the page does not.
+func (h *venue) wantHeld(t *testing.T, name, password string) {
+	t.Helper()
+	before := len(lines(t, h.store, "limited"))
+	status, _ := h.try(t, name, password)
+	l := lines(t, h.store, "limited")
+	if len(l) != before+1 || l[before].Kind != idp.EventLockout || l[before].Name != name {
+		t.Errorf("%s is not held: %d", name, status)
+	}
+	if status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+		t.Errorf("%s is held, and answered %d", name, status)
+	}
 }
 
 // tryOn types a password for alice on a browser that was there before.

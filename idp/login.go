@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -18,10 +19,15 @@ const (
 
 // The sentences of the sign-in. The same for every reason, so that nothing can be learnt from them.
 const (
-	wrongSentence   = "That user name and password do not match. Check both and try again."
+	exactSentence   = "That user name and password do not match. Check both and try again."
 	limitedSentence = "There were too many tries. Wait a few minutes, then try again."
 	cannotSentence  = "We cannot check passwords just now. Try again in a minute. If yours is an emergency account, check your user name and password first."
 )
+
+// wrongSentence is what strangers read, who may have tried too often: within that time it was counted.
+func wrongSentence(within time.Duration) string {
+	return "That user name and password do not match, or there were too many tries. Check both and try again; if that does not help, wait " + atLeast(within) + " or ask the service desk."
+}
 
 // getLogin asks for the name, or for the password once there is a name.
 func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
@@ -143,11 +149,14 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
 	e.because(err)
-	shown := err
+	shown, wrong := err, exactSentence
 	if failed, ok := errors.AsType[*failure](err); ok {
 		shown = failed.shown
+		if failed.within > 0 {
+			wrong = wrongSentence(failed.within)
+		}
 	}
-	status, sentence := answer(w, shown, wrongSentence, cannotSentence)
+	status, sentence := answer(w, shown, wrong, cannotSentence)
 	if err := g.recordTry(r, e, err); err != nil {
 		return err
 	}
