@@ -12,6 +12,7 @@
 //	routes.go    rules for every address: headers, host, methods, forms of other sites; then the handler
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
+//	endings.go   the end of all sessions of a person, those included that are just being made
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
 //	login.go     name and password; judgement.go has them judged, and shows nothing of whose the name is
 //	budget.go    how many wrong ones are passed on to a source; limit.go, debts.go and

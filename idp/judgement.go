@@ -21,21 +21,31 @@ func (f *failure) Error() string { return f.cause.Error() }
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.cause }
 
+// checked is somebody whose password was right.
+type checked struct {
+	user   *User
+	ending string // the last end of their sessions when it began to be judged, see [Gateway.outlives]
+}
+
 // checkPassword finds the person and has their source judge the password, within the limits. What comes of a wrong one
 // tells nothing of whose the name is, nor does the time that it takes.
-func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
+func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (checked, error) {
 	ctx, client := r.Context(), g.client(r)
 	if g.limiter.addresses.empty(client, g.now()) {
-		return nil, errAddressLimited
+		return checked{}, errAddressLimited
 	}
 	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
 	if err != nil {
-		return nil, err
+		return checked{}, err
+	}
+	ending, err := g.ending(ctx, f.key)
+	if err != nil {
+		return checked{}, err
 	}
 	b := g.budget(ctx, v, f)
 	err = g.judge(ctx, b, f, password)
 	if accepted(err) {
-		return f.user, err
+		return checked{f.user, ending}, err
 	}
 	failed := &failure{cause: f.explain(err), shown: err}
 	if !b.own {
@@ -43,7 +53,7 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*
 		failed.within, failed.shown = s.window, g.shown(ctx, f, s, err, f.pretend(ctx, password, err))
 	}
 	g.blame(client, failed.shown)
-	return nil, failed
+	return checked{}, failed
 }
 
 // judge has the person's source judge the password. It is asked once more where its answer was lost: the server that fell

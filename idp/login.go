@@ -102,12 +102,12 @@ func (g *Gateway) postLogin(w http.ResponseWriter, r *http.Request) error {
 		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your password.")
 		return nil
 	}
-	u, err := g.checkPassword(r, v, password)
-	due := g.changeDue(u, err)
+	c, err := g.checkPassword(r, v, password)
+	due := g.changeDue(c.user, err)
 	if err != nil && due == "" {
 		return g.loginFailed(w, r, v, err)
 	}
-	return g.signedIn(w, r, v, u, due)
+	return g.signedIn(w, r, v, c, due)
 }
 
 // emptyPassword reports whether a password is refused before any source hears of it: an empty one turns a simple
@@ -116,8 +116,8 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 
 // signedIn starts the session of a person whose password was right. due is why it must be changed before anything
 // else, or empty.
-func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User, due string) error {
-	now := g.now()
+func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
+	now, u := g.now(), c.user
 	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
 	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
@@ -132,6 +132,9 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 		return err
 	}
 	if err := g.raise(w, r, v, s); err != nil {
+		return err
+	}
+	if err := g.outlives(w, r, v, c.ending); err != nil {
 		return err
 	}
 	v.flow.belongTo(u.Key())

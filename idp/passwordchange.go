@@ -83,7 +83,7 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 		}
 	}
 	// The others first: they are why there is a hurry.
-	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
+	if _, err := g.endAllBut(ctx, s.User.Key(), v.session.ID); err != nil {
 		return err
 	}
 	if err := g.raise(w, r, v, s); err != nil {
