@@ -12,10 +12,12 @@
 //	routes.go    rules for every address: headers, host, methods, forms of other sites; then the handler
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
+//	endings.go   the end of all sessions of a person, those included that are just being made
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
-//	login.go     name and password
+//	login.go     name and password; judgement.go has them judged, and shows nothing of whose the name is
 //	logout.go    the end of a session
-//	budget.go    how many wrong ones are passed on to a source; limit.go and buckets.go hold to it
+//	budget.go    how many wrong ones are passed on to a source; limit.go, debts.go and
+//	             buckets.go hold to it
 //	find.go      whose a typed name is; routing.go says which sources are asked for it
 //	next.go      the only place that decides what comes after a step
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)

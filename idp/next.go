@@ -56,14 +56,14 @@ func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error)
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	d, err := g.judge(r, v, own, v.flow.App)
+	d, err := g.judgeVisit(r, v, own, v.flow.App)
 	return d, own, err
 }
 
 // decideLaunch is decide for those who need no device. What was passed on the device can only add to
 // what was passed in the session (see [Policy.Decide]), so its row is read where that is not enough.
 func (g *Gateway) decideLaunch(r *http.Request, v *visitor) (Decision, error) {
-	d, err := g.judge(r, v, nil, v.flow.App)
+	d, err := g.judgeVisit(r, v, nil, v.flow.App)
 	if err != nil || d.Verdict == Allow {
 		return d, err
 	}

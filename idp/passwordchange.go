@@ -83,7 +83,7 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 		}
 	}
 	// The others first: they are why there is a hurry.
-	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
+	if _, err := g.endAllBut(ctx, s.User.Key(), v.session.ID); err != nil {
 		return err
 	}
 	if err := g.raise(w, r, v, s); err != nil {
@@ -118,9 +118,10 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 		if errors.Is(err, ErrBadCredentials) {
 			field = "old"
 		}
-		status, sentence = e.judgedPassword(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
+		e.because(err)
+		status, sentence = answer(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
 	}
-	if err := g.record(r, e); err != nil {
+	if err := g.recordTry(r, e, err); err != nil {
 		return err
 	}
 	g.showNewPassword(w, v, rules, status, field, sentence)

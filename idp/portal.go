@@ -60,7 +60,7 @@ func (g *Gateway) expiryNotice(u *User) (web.Notice, bool) {
 // tile returns the tile of an application that the person may open, with what it will ask for.
 func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool, error) {
 	u := &v.session.User
-	d, err := g.judge(r, v, own, a.tile.Name)
+	d, err := g.judgeVisit(r, v, own, a.tile.Name)
 	closed := closedTile(d)
 	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err

@@ -170,8 +170,9 @@ func (k *cookie) renew(w http.ResponseWriter, maxAge time.Duration) (Hash, error
 	return k.hash, nil
 }
 
-// erase takes the cookie from the browser.
+// erase takes the cookie from the browser, and what the same answer would have set before.
 func (k *cookie) erase(w http.ResponseWriter) error {
+	dropCookie(w, k.name)
 	k.hash, k.ok, k.opened = Hash{}, false, true
 	return k.store.Save(nil, w, k.store.blank(k.name))
 }
@@ -311,7 +312,7 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 }
 
 // sessionEnded is the refusal where a session ended while something of it was under way.
-func sessionEnded() error {
+func sessionEnded() *Error {
 	return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}
 }
 

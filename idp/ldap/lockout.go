@@ -58,7 +58,8 @@ func (p *policies) keep(dn string, what policy) {
 func (s *Source) Limit(ctx context.Context, u *idp.User) (idp.Lockout, error) {
 	p, err := s.policyFor(ctx, u)
 	if u != nil {
-		p.lockout.Counted = u.Failures
+		// The id is objectGUID or entryUUID, which no other account has, and the same whichever base DN it was found below.
+		p.lockout.Counted, p.lockout.Account = u.Failures, u.ID
 	}
 	return p.lockout, err
 }
