@@ -154,15 +154,15 @@ func tileText(p *Page, app string) (text string, found bool) {
 var reference = regexp.MustCompile(`<code id="ref">([0-9A-Z-]+)</code>`)
 
 // refusal is the audit line that the reference number on a page leads to.
-func (p *premises) refusal(page *Page) auditLine {
-	p.t.Helper()
+func (c *Caddy) refusal(page *Page) auditLine {
+	c.t.Helper()
 	m := reference.FindStringSubmatch(page.Body)
 	if page.Status != http.StatusForbidden || m == nil {
-		p.t.Fatalf("no refusal with a reference number: %s", page)
+		c.t.Fatalf("no refusal with a reference number: %s", page)
 	}
-	lines := p.audit("--ref", m[1])
+	lines := c.audit("--ref", m[1])
 	if len(lines) != 1 {
-		p.t.Fatalf("%d lines have the number %s", len(lines), m[1])
+		c.t.Fatalf("%d lines have the number %s", len(lines), m[1])
 	}
 	return lines[0]
 }

@@ -158,11 +158,11 @@ func (p *premises) certificatesDecide(t *testing.T) {
 		says               string
 	}{
 		{"the company's", cora, "handoff", "handoff", ""},
-		{"none any more", cora.goes(p.way(atHome, p.Port)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
-		{"the company's, which nobody verified", cora.goes(p.way(atHome, p.careless, company)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
-		{"a self-made one, which nobody verified", cora.goes(p.way(atHome, p.careless, own)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
+		{"none any more", cora.goes(p.way(atHome, p.Port)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
+		{"the company's, which nobody verified", cora.goes(p.way(atHome, p.careless, company)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
+		{"a self-made one, which nobody verified", cora.goes(p.way(atHome, p.careless, own)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
 		// The proxy shows none of its own, and the client's stays with the proxy.
-		{"the company's, to a proxy", cora.goes(p.way(atHome, p.proxy, company)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
+		{"the company's, to a proxy", cora.goes(p.way(atHome, p.proxy, company)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
 	} {
 		if kind := c.by.opens(p, "managed"); kind != c.managed {
 			t.Errorf("%s: what needs one: %q, want %q", c.what, kind, c.managed)
