@@ -49,7 +49,7 @@ func premisesDomain(t *testing.T) *Domain {
 		Users: []ADUser{
 			user("svc-gatehouse"), user("max"), user("cora"), user("kim"), user("wanda"), user("hal"), user("bruno", "Pilots"),
 			user("ada", "Berlin Floor 2"), user("ben", "Agents"), user("sue", "Berlin Floor 2", "Floor Managers"), user("fred", "Agents"),
-			user("lea"), user("carl"),
+			user("carl"),
 		},
 	})
 }
@@ -87,6 +87,7 @@ func TestPremises(t *testing.T) {
 		{"C-56 failures", (*premises).failuresAreOfTheAddress},
 		{"networks", (*premises).networksDecide},
 		{"certificates", (*premises).certificatesDecide},
+		{"computers", (*premises).computers},
 		{"groups", (*premises).groupsDecide},
 		{"facts change", (*premises).factsChange},
 		{"by keyboard from home to the office", (*premises).homeToOffice},

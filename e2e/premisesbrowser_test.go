@@ -98,6 +98,43 @@ func (p *premises) homeToOffice(t *testing.T) {
 	l.wantRule(t, "networks", "networks blocked guests")
 }
 
+// computers: Chromium with the company's certificate opens what needs it, and with a self-made one of the same name it
+// does not, not even where Caddy asks for any and verifies none.
+func (p *premises) computers(t *testing.T) {
+	for _, computer := range []struct {
+		name    string
+		signs   func() (*Authority, error)
+		port    int
+		managed bool
+	}{
+		{"of the company", func() (*Authority, error) { return p.devices, nil }, p.Port, true},
+		{"self-made", func() (*Authority, error) { return NewAuthority(t.TempDir()) }, p.careless, false},
+	} {
+		authority, err := computer.signs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, err := authority.IssueClient("laptop-18")
+		if err != nil {
+			t.Fatal(err)
+		}
+		profile := p.NewProfile()
+		profile.portal = computer.port
+		profile.Install(t, certificate, "https://sso.example.test")
+		b := OpenBrowser(t, profile)
+		b.SignIn(p.Caddy, someone("carl"))
+		b.Click(`form[action="/apps/managed"] button`)
+		if computer.managed {
+			b.WaitText(arrived)
+		} else {
+			b.WaitText("This opens on the company's own computers only.")
+			l := p.shownRefusal(b)
+			l.wantRule(t, "trusted_endpoints", "trusted_endpoints require")
+		}
+		b.Close()
+	}
+}
+
 // pressCode types the code that the person's app shows.
 func (b *Browser) pressCode(who *Person) {
 	b.t.Helper()

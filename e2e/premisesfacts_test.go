@@ -170,9 +170,12 @@ func (p *premises) certificatesDecide(t *testing.T) {
 		if kind := c.by.opens(p, "unmanaged"); kind != c.unmanaged {
 			t.Errorf("%s: what asks more without one: %q, want %q", c.what, kind, c.unmanaged)
 		}
-		page := c.by.Get(p.Portal("/"))
-		if says, _ := tileText(page, "unmanaged"); says != c.says {
+		tiles := c.by.Get(p.Portal("/"))
+		if says, _ := tileText(tiles, "unmanaged"); says != c.says {
 			t.Errorf("%s: the tile says %q", c.what, says)
+		}
+		if says, _ := tileText(tiles, "managed"); (says == "opens on company computers only") != (c.managed == "error") {
+			t.Errorf("%s: the tile of what needs one says %q", c.what, says)
 		}
 	}
 	// Caddy verifies a certificate that it is given, so with a self-made one there is no connection at all.
