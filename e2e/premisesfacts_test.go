@@ -158,11 +158,11 @@ func (p *premises) certificatesDecide(t *testing.T) {
 		says               string
 	}{
 		{"the company's", cora, "handoff", "handoff", ""},
-		{"none any more", cora.goes(p.way(atHome, p.Port)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
-		{"the company's, which nobody verified", cora.goes(p.way(atHome, p.careless, company)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
-		{"a self-made one, which nobody verified", cora.goes(p.way(atHome, p.careless, own)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
+		{"none any more", cora.goes(p.way(atHome, p.Port)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
+		{"the company's, which nobody verified", cora.goes(p.way(atHome, p.careless, company)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
+		{"a self-made one, which nobody verified", cora.goes(p.way(atHome, p.careless, own)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
 		// The proxy shows none of its own, and the client's stays with the proxy.
-		{"the company's, to a proxy", cora.goes(p.way(atHome, p.proxy, company)), "error", "enroll", "asks for your authenticator app: every sign-in from here"},
+		{"the company's, to a proxy", cora.goes(p.way(atHome, p.proxy, company)), "error", "enroll", "asks for your authenticator app: every sign-in on this computer"},
 	} {
 		if kind := c.by.opens(p, "managed"); kind != c.managed {
 			t.Errorf("%s: what needs one: %q, want %q", c.what, kind, c.managed)
@@ -170,9 +170,12 @@ func (p *premises) certificatesDecide(t *testing.T) {
 		if kind := c.by.opens(p, "unmanaged"); kind != c.unmanaged {
 			t.Errorf("%s: what asks more without one: %q, want %q", c.what, kind, c.unmanaged)
 		}
-		page := c.by.Get(p.Portal("/"))
-		if says, _ := tileText(page, "unmanaged"); says != c.says {
+		tiles := c.by.Get(p.Portal("/"))
+		if says, _ := tileText(tiles, "unmanaged"); says != c.says {
 			t.Errorf("%s: the tile says %q", c.what, says)
+		}
+		if says, _ := tileText(tiles, "managed"); (says == "opens on company computers only") != (c.managed == "error") {
+			t.Errorf("%s: the tile of what needs one says %q", c.what, says)
 		}
 	}
 	// Caddy verifies a certificate that it is given, so with a self-made one there is no connection at all.

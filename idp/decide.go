@@ -259,10 +259,13 @@ func (p *Policy) asks(d Decision, factor string) string {
 	case d.Mode == MFAEvery:
 		return fmt.Sprintf("will ask for your %s", factor)
 	}
-	if d.Section != "mfa" {
-		return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
+	switch d.Section {
+	case "mfa":
+		return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	case sectionNames[onEndpoints]:
+		return fmt.Sprintf("asks for your %s: every sign-in on this computer", factor)
 	}
-	return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
 }
 
 // long prints a duration in words: "7 days".

@@ -136,6 +136,9 @@ func why(d Decision) string {
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."
 	}
+	if d.Mode == MFAAlways && d.Section == sectionNames[onEndpoints] {
+		return "Asked at every sign-in on this computer."
+	}
 	if d.Mode == MFAAlways && d.Section != "mfa" {
 		return "Asked at every sign-in from where you are."
 	}

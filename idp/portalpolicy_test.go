@@ -109,6 +109,7 @@ func TestTilesSayWhatTheyAsk(t *testing.T) {
 		{"hot desk", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: week}, SharedComputers: &idp.SharedSection{Networks: []idp.Network{floorNet}}}, true, "will ask for your " + app, "asks for your " + app + ": once a session"},
 		{"off inside", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkOffInside, Networks: []idp.Network{floorNet}}}}}, true, "", ""},
 		{"always outside", idp.Policy{Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkAlwaysOutside, Networks: []idp.Network{floorNet}}}}}, false, "asks for your " + app + ": every sign-in from here", "asks for your " + app + ": every sign-in from here"},
+		{"always without a certificate", idp.Policy{Endpoints: &idp.EndpointsSection{Mode: idp.EndpointsMFAAlways}}, false, "asks for your " + app + ": every sign-in on this computer", "asks for your " + app + ": every sign-in on this computer"},
 		{"bypass", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, Authentication: &idp.AuthenticationSection{Mode: idp.AuthenticationBypass}}, false, "", ""},
 		{"new user", idp.Policy{MFA: &idp.MFASection{Mode: idp.MFAAlways}, NewUser: &idp.NewUserSection{Mode: idp.NewUserAllow}}, false, "", ""},
 	} {
