@@ -40,7 +40,7 @@ const (
 	EventLockout  = "lockout"
 	EventLaunch   = "launch"
 	EventDevice   = "device"
-	EventPassword = "password" // a password was changed, or was not
+	EventPassword = "password" // a change of a password was begun, was made, or was not; see Begun
 	EventInvite   = "invite"
 	EventKeys     = "keys"
 	EventConfig   = "config"
@@ -52,4 +52,7 @@ const (
 	Success = "success"
 	Failure = "failure"
 	Denied  = "denied"
+	// Begun stands before what another system does, which may be done without our hearing of it. The line of the outcome has the
+	// same reference number. Where there is none, the other system knows what came of it.
+	Begun = "begun"
 )
