@@ -12,17 +12,26 @@ import (
 )
 
 // changeLine is what the tests read of an audit line about a change.
-type changeLine struct{ Kind, Result, Reason, Detail, Name string }
+type changeLine struct{ Kind, Result, Reason, Detail, Name, Ref string }
 
-// changes are the audit lines about somebody's password, the last one last.
+// changes are the audit lines about what came of changes of somebody's password, the last one last. Each stands below the line
+// that it was begun.
 func (r *renewal) changes(name string) []changeLine {
 	r.t.Helper()
 	var lines []changeLine
+	begun := map[string]bool{}
 	d := json.NewDecoder(strings.NewReader(r.mustCommand("audit", "--json")))
 	for d.More() {
 		var l changeLine
 		if err := d.Decode(&l); err != nil {
 			r.t.Fatal(err)
+		}
+		if l.Result == "begun" {
+			begun[l.Ref] = true
+			continue
+		}
+		if l.Kind == "password" && l.Reason != "source_unavailable" && l.Result != "denied" && !begun[l.Ref] {
+			r.t.Errorf("nobody wrote that it was begun: %+v", l)
 		}
 		if isOf(l.Name, name) && (l.Kind == "password" || l.Kind == "lockout") {
 			lines = append(lines, l)

@@ -88,26 +88,41 @@ func (g *Guard) checkShut(where string) []Finding {
 // always" is what policies of their own are for, and no finding.
 func (p *Policy) weakerThan(global *Policy) []string {
 	var out []string
-	note := func(weaker bool, line string) {
-		if weaker {
-			out = append(out, line)
+	have, want := p.strictness(), global.strictness()
+	for i := range have {
+		if have[i].rank < want[i].rank {
+			out = append(out, have[i].line)
 		}
 	}
-	if p.MFA != nil && global.MFA != nil {
-		note(p.MFA.Mode == MFAOff && global.MFA.Mode != MFAOff, p.MFA.String())
+	return out
+}
+
+// strict is how much a section asks for, and the line that says so.
+type strict struct {
+	rank int
+	line string
+}
+
+// strictness ranks the sections whose words can be compared at all, those that are not written as what they do then.
+func (p *Policy) strictness() [5]strict {
+	out := [5]strict{1: {1, ""}, 2: {1, ""}}
+	if p.MFA != nil && p.MFA.Mode != MFAOff {
+		out[0].rank = 1
 	}
-	if a := p.Authentication; a != nil && a != global.Authentication {
-		note(a.Mode == AuthenticationBypass && (global.Authentication == nil || global.Authentication.Mode != AuthenticationBypass), a.line())
-		note(a.Mode != AuthenticationDeny && global.Authentication != nil && global.Authentication.Mode == AuthenticationDeny, a.line())
+	if p.MFA != nil {
+		out[0].line = p.MFA.String()
 	}
-	if n := p.NewUser; n != nil && global.NewUser != nil {
-		note(n.Mode == NewUserAllow && global.NewUser.Mode != NewUserAllow, n.lines()[0])
+	if a := p.Authentication; a != nil {
+		out[1] = strict{map[AuthenticationMode]int{AuthenticationEnforce: 1, AuthenticationDeny: 2}[a.Mode], a.line()}
 	}
-	if e := p.Endpoints; e != nil && global.Endpoints != nil {
-		note(e.Mode != global.Endpoints.Mode && (global.Endpoints.Mode == EndpointsRequire || e.Mode == EndpointsAllowAll), e.line())
+	if n := p.NewUser; n != nil {
+		out[2] = strict{map[NewUserMode]int{NewUserEnroll: 1, NewUserDeny: 1}[n.Mode], n.lines()[0]}
 	}
-	if a := p.Anonymous; a != nil && global.Anonymous != nil {
-		note(a.Mode != global.Anonymous.Mode && (global.Anonymous.Mode == PlaceDeny || a.Mode == PlaceAllow), a.line())
+	if e := p.Endpoints; e != nil {
+		out[3] = strict{map[EndpointMode]int{EndpointsMFAAlways: 1, EndpointsRequire: 2}[e.Mode], e.line()}
+	}
+	if a := p.Anonymous; a != nil {
+		out[4] = strict{map[PlaceAction]int{PlaceMFAAlways: 1, PlaceDeny: 2}[a.Mode], a.line()}
 	}
 	return out
 }

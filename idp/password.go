@@ -181,10 +181,11 @@ func (g *Gateway) postPassword(w http.ResponseWriter, r *http.Request) error {
 		g.showNewPassword(w, v, rulesFor(r.Context(), v, c), http.StatusUnprocessableEntity, field, sentence)
 		return nil
 	}
-	if err := g.change(r, v, o, c, old, replacement); err != nil {
-		return g.changeFailed(w, r, v, c, err)
+	begun, err := g.change(r, v, o, c, old, replacement)
+	if err != nil {
+		return g.changeFailed(w, r, v, c, begun, err)
 	}
-	if err := g.changed(w, r, v, o); err != nil {
+	if err := g.changed(w, r, v, o, begun); err != nil {
 		return err
 	}
 	return g.next(w, r, v)
