@@ -21,8 +21,6 @@ func (p *premises) comesBy(way *passage) *Browser {
 	return OpenBrowser(p.t, profile)
 }
 
-func (p *premises) tool(app string) string { return p.URL("tools.other.test", "/"+app) }
-
 // shownRefusal reads the audit line that the reference number in the tab leads to.
 func (p *premises) shownRefusal(b *Browser) auditLine {
 	p.t.Helper()
