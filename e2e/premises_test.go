@@ -43,8 +43,11 @@ func premisesDomain(t *testing.T) *Domain {
 	}
 	return NewDomain(t, People{
 		Groups: []ADGroup{
-			{Name: "Agents"}, {Name: "Berlin Floor 2", MemberOf: []string{"Agents"}},
-			{Name: "Supervisors"}, {Name: "Floor Managers", MemberOf: []string{"Supervisors"}}, {Name: "Pilots"},
+			{Name: "Agents"},
+			{Name: "Berlin Floor 2", MemberOf: []string{"Agents"}},
+			{Name: "Supervisors"},
+			{Name: "Floor Managers", MemberOf: []string{"Supervisors"}},
+			{Name: "Pilots"},
 		},
 		Users: []ADUser{
 			user("svc-gatehouse"), user("max"), user("cora"), user("kim"), user("wanda"), user("hal"), user("bruno", "Pilots"),
