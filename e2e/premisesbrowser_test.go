@@ -39,23 +39,12 @@ func (p *premises) homeToOffice(t *testing.T) {
 	way := newPassage(t, atHome, fmt.Sprintf("127.0.0.1:%d", p.proxy))
 	b := p.comesBy(way)
 	kim := someone("kim")
-	b.Open(p.Portal("/"))
-	b.WaitKind("login")
-	b.waitFocus("username")
-	b.press(kim.Name + kb.Enter)
-	b.WaitKind("password")
-	b.waitFocus("password")
-	b.press(kim.Password + kb.Enter)
+	b.passwordByKeys(p.Caddy, kim)
 	b.WaitKind("portal")
 	b.WaitText("Asks for your authenticator app: every sign-in from here")
 	b.WaitText("Does not open from here")
 	b.press("payroll" + kb.Enter)
-	b.WaitKind("enroll")
-	if err := kim.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
-		t.Fatal(err)
-	}
-	b.tabTo("code")
-	b.pressCode(kim)
+	b.setUpByKeys(kim)
 	b.WaitText(arrived)
 
 	b.Open(p.Portal("/"))
@@ -65,8 +54,7 @@ func (p *premises) homeToOffice(t *testing.T) {
 	b.waitFocus("code")
 	b.WaitText("Asked at every sign-in from where you are.")
 	b.Shoot("why-now")
-	b.tabTo("code")
-	b.pressCode(kim)
+	b.codeByKeys(kim)
 	b.WaitText(arrived)
 
 	b.Open(p.Portal("/apps/officeonly"))
@@ -131,16 +119,6 @@ func (p *premises) computers(t *testing.T) {
 		}
 		b.Close()
 	}
-}
-
-// pressCode types the code that the person's app shows.
-func (b *Browser) pressCode(who *Person) {
-	b.t.Helper()
-	code, err := who.Code()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.press(code + kb.Enter)
 }
 
 // browsersDecide: what Chromium says of itself is warned of, refused, and let in.
