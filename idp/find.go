@@ -88,7 +88,7 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 			}
 		}
 		_, local := ps.(UserLister)
-		if err == nil || errors.Is(err, ErrNoUser) || errors.Is(err, ErrAmbiguous) {
+		if answered(err) {
 			f.knowing = append(f.knowing, ps)
 		}
 		switch {
@@ -114,6 +114,11 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 		return f, f.downErr
 	}
 	return f, nil
+}
+
+// answered reports whether a source could say if it has a name.
+func answered(err error) bool {
+	return err == nil || errors.Is(err, ErrNoUser) || errors.Is(err, ErrAmbiguous)
 }
 
 // settle decides whose the name is once all sources were asked.

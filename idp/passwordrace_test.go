@@ -57,8 +57,16 @@ func newHeld(t *testing.T, browsers ...string) (*venue, *held) {
 
 // changeBeside sends a change from a browser while another may be under way.
 func (h *venue) changeBeside(b *browser, replacement string) {
-	form := url.Values{"old": {"Summer-2025"}, "new": {replacement}, "again": {replacement}, "f": {flowID.FindStringSubmatch(b.body)[1]}}
-	r := h.request(http.MethodPost, "/password", strings.NewReader(form.Encode()))
+	w := h.beside(b, "/password", url.Values{"old": {"Summer-2025"}, "new": {replacement}, "again": {replacement}})
+	b.answer = w.Result()
+	b.jar.SetCookies(h.request(http.MethodGet, "/", nil).URL, b.answer.Cookies())
+	b.body = w.Body.String()
+}
+
+// beside sends the form that a browser shows, which is not the one in front.
+func (h *venue) beside(b *browser, path string, form url.Values) *httptest.ResponseRecorder {
+	form.Set("f", flowID.FindStringSubmatch(b.body)[1])
+	r := h.request(http.MethodPost, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	for _, c := range b.jar.Cookies(r.URL) {
@@ -66,9 +74,7 @@ func (h *venue) changeBeside(b *browser, replacement string) {
 	}
 	w := httptest.NewRecorder()
 	h.gateway.ServeHTTP(w, r)
-	b.answer = w.Result()
-	b.jar.SetCookies(r.URL, b.answer.Cookies())
-	b.body = w.Body.String()
+	return w
 }
 
 // C-39: a change that fails beside one that is made does not open the gate for it.
@@ -111,21 +117,6 @@ func TestARevokedSessionStaysEndedAfterAChange(t *testing.T) {
 	}
 }
 
-// slowly sends the password of somebody from a browser, whose judgement waits until the test lets it go on.
-func (h *venue) slowly(t *testing.T, b *browser, name, password string) *httptest.ResponseRecorder {
-	t.Helper()
-	form := url.Values{"username": {name}, "password": {password}, "f": {flowID.FindStringSubmatch(b.body)[1]}}
-	r := h.request(http.MethodPost, "/login", strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	for _, c := range b.jar.Cookies(r.URL) {
-		r.AddCookie(c)
-	}
-	w := httptest.NewRecorder()
-	h.gateway.ServeHTTP(w, r)
-	return w
-}
-
 // C-13, C-39: a sign-in whose password was judged before it was changed, or before the person's sessions were ended, does not
 // outlive that.
 func TestC39ASlowSignInDoesNotOutliveTheEndOfSessions(t *testing.T) {
@@ -153,7 +144,7 @@ func TestC39ASlowSignInDoesNotOutliveTheEndOfSessions(t *testing.T) {
 			thief := v.now
 			var once sync.Once
 			h.judged = func() { once.Do(func() { end(t, v) }) }
-			w := v.slowly(t, thief, "anna", "Summer-2025")
+			w := v.beside(thief, "/login", url.Values{"username": {"anna"}, "password": {"Summer-2025"}})
 			left, err := v.store.UserSessions(t.Context(), "corp:anna")
 			must(t, err)
 			kept := 0
