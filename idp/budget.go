@@ -126,7 +126,9 @@ func (g *Gateway) budgets(ctx context.Context, f found) (strangers, own budget) 
 	}
 	b.window, b.directory, b.counted, b.asked = l.Window, true, l.Counted, f.asked
 	strangers, own = b, b
-	strangers.most, own.most = l.PassedOn()
+	// For a name that nobody has the store is asked all the same.
+	devices, err := g.store.UserDevices(ctx, f.key, g.now())
+	strangers.most, own.most = l.PassedOn(err != nil || len(devices) > 0)
 	return strangers, own
 }
 
@@ -148,22 +150,27 @@ func lockoutOf(ctx context.Context, f found) Lockout {
 
 // PassedOn is how many failures within the window the gateway shows the directory: of strangers, and in all where the last is
 // from a device that the person called their own. In all it is two fewer than lock (security.md C-21), lest the gateway become
-// the cannon that locks accounts, and strangers have one fewer than that, lest whoever sprays passwords keep the person from
-// their own device:
+// the cannon that locks accounts; where the person has such devices, strangers leave one for them, lest whoever sprays passwords
+// keep the person from there:
 //
-//	threshold   1  2  3  4  5  6  10
-//	strangers   1  1  1  1  2  3   7
-//	in all      1  1  2  2  3  4   8
+//	threshold                    1  2  3  4  5  6  10
+//	nobody's device: strangers   1  1  1  2  3  4   8
+//	devices of their own
+//	                 strangers   1  1  1  1  2  3   7
+//	                 in all      1  1  2  2  3  4   8
 //
 // At three, two fewer is one. Strangers need it, or nobody could sign in on a new device; so that the person's own device gets
 // another, which is one fewer than lock. Its right password is no failure: what is shown beyond one is what the person mistypes
 // there after somebody else's guess. At two that second one would lock, so that there is none.
-func (l Lockout) PassedOn() (strangers, own int) {
-	own = max(1, l.Failures-2)
-	if l.Failures == 3 {
-		own = 2
+func (l Lockout) PassedOn(devices bool) (strangers, all int) {
+	all = max(1, l.Failures-2)
+	if !devices {
+		return all, all
 	}
-	return max(1, own-1), own
+	if l.Failures == 3 {
+		all = 2
+	}
+	return max(1, all-1), all
 }
 
 // checkFailures reports how many wrong passwords of the person count now, and how many more would be taken.

@@ -57,7 +57,7 @@ func TestCheckPassword(t *testing.T) {
 // TestCheckPasswordIsCharged: whoever runs the command over and over locks no account, and nor do those who guess
 // at the same time.
 func TestCheckPasswordIsCharged(t *testing.T) {
-	corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: 6}
+	corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: 5}
 	v := routed(t, func(*idp.Config) {}, corp)
 	if status, _ := v.try(t, "alice", "wrong"); status != 401 {
 		t.Fatal(status)

@@ -98,8 +98,15 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 			if _, also := f.source.(UserLister); !local && !also {
 				f.refuse("ambiguous", fmt.Errorf("%w: %s of source %s, %s of source %s", ErrAmbiguous, whose(f.user), f.user.Source, whose(u), u.Source))
 			}
+		case errors.Is(err, ErrNoUser), errors.Is(err, ErrAmbiguous):
+			if errors.Is(err, ErrAmbiguous) {
+				f.refuse("ambiguous", fmt.Errorf("source %s: %w", o.Source, err))
+			}
+			if f.source == nil {
+				f.source = ps
+			}
 		default:
-			f.nobody(o, err)
+			f.downErr = err
 		}
 	}
 	f.settle(name)
@@ -107,20 +114,6 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 		return f, f.downErr
 	}
 	return f, nil
-}
-
-// nobody takes in that a source has nobody of the name, or could not say.
-func (f *found) nobody(o *origin, err error) {
-	switch {
-	case errors.Is(err, ErrAmbiguous):
-		f.refuse("ambiguous", fmt.Errorf("source %s: %w", o.Source, err))
-	case !errors.Is(err, ErrNoUser):
-		f.downErr = err
-		return
-	}
-	if f.source == nil {
-		f.source = o.passwords
-	}
 }
 
 // answered reports whether a source could say if it has a name.

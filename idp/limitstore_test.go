@@ -73,8 +73,7 @@ func TestC22WhatCannotBeCountedIsNotPassedOn(t *testing.T) {
 		v.try(t, "alice", fmt.Sprint("later", i))
 		v.clock.move(time.Second)
 	}
-	strangers, _ := passedOn(7)
-	d.wantMost(t, "alice", strangers) // the first one among them
+	d.wantMost(t, "alice", 5) // the first one among them
 	if status, _ := v.try(t, "bob", "right"); status != http.StatusSeeOther {
 		t.Errorf("bob, once failures are counted again: %d", status)
 	}
@@ -91,8 +90,7 @@ func TestC22ABurstAtAStoreThatOnlyReads(t *testing.T) {
 			done.Go(func() { v.gateway.ServeHTTP(httptest.NewRecorder(), r) })
 		}
 		done.Wait()
-		strangers, _ := passedOn(threshold)
-		if n := d.accounts["alice"].binds; n > strangers {
+		if n := d.accounts["alice"].binds; n > threshold-2 {
 			t.Errorf("a directory that locks at %d was shown %d passwords", threshold, n)
 		}
 	}

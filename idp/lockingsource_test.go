@@ -150,7 +150,8 @@ func (d *lockingSource) wantMost(t *testing.T, name string, want int) {
 	}
 }
 
-// passedOn is how many wrong passwords a directory is shown that locks at a threshold: those of strangers, and all.
+// passedOn is how many wrong passwords a directory is shown that locks at a threshold, of somebody who has a device of their
+// own: those of strangers, and all.
 func passedOn(threshold int) (strangers, all int) {
 	switch {
 	case threshold >= 4:

@@ -187,7 +187,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err != nil {
 		return err
 	}
-	if err := g.rememberProof(context.WithoutCancel(r.Context()), own, passed); err != nil {
+	if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
 		return err
 	}
 	s := *v.session

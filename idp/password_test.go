@@ -115,7 +115,7 @@ func (d *domain) PasswordRules(context.Context, *idp.User) (idp.PasswordRules, e
 }
 
 func (d *domain) Limit(context.Context, *idp.User) (idp.Lockout, error) {
-	return idp.Lockout{Failures: 6, Window: 30 * time.Minute}, nil
+	return idp.Lockout{Failures: 5, Window: 30 * time.Minute}, nil
 }
 
 // newDomainVenue returns a venue whose people come from a domain: anna, ben and carl, with the password "Summer-2025".

@@ -108,7 +108,7 @@ func TestAChangeThatFailsHasItsLines(t *testing.T) {
 	for _, replacement := range []string{"short", "Weak-123"} {
 		v.form("/password", "old", "Summer-2025", "new", replacement, "again", replacement)
 	}
-	strangers, _ := passedOn(6)
+	strangers := 5 - 2
 	for range strangers + 1 {
 		v.form("/password", "old", "forgotten", "new", "Winter-2026", "again", "Winter-2026")
 	}
