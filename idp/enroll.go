@@ -29,8 +29,8 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 		return nil, d, err
 	}
 	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
-	if err != nil || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
-		return nil, d, err
+	if err != nil || d.Outage != "" || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
+		return nil, d, err // what stands in for a factor that cannot be asked has to be there already
 	}
 	return ready.open, d, nil
 }

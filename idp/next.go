@@ -108,7 +108,7 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 	if len(ready.enrolled) > 0 {
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
-	if len(ready.unreachable) > 0 {
+	if len(ready.unreachable) > 0 || d.Outage != "" {
 		return ready.unanswered()
 	}
 	return redirect(w, v.withFlow("/enroll"))

@@ -74,6 +74,9 @@ func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, 
 
 // nextChange is next on a way over a new password.
 func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	if err := g.mayChange(r, v); err != nil {
+		return err
+	}
 	ready, err := g.factorsForChange(r.Context(), v)
 	switch {
 	case err != nil:
@@ -89,6 +92,16 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		return ready.unanswered()
 	}
 	return redirect(w, v.withFlow("/password"))
+}
+
+// mayChange refuses where the policy lets the person in neither before nor after: a password that was given out or left
+// to expire must not be changed from where its owner could not sign in.
+func (g *Gateway) mayChange(r *http.Request, v *visitor) error {
+	d, _, err := g.decide(r, v)
+	if err == nil && d.Verdict == Deny {
+		err = g.deny(r, v, d)
+	}
+	return err
 }
 
 // getPassword asks for the new password, where that is next.
@@ -119,6 +132,9 @@ func (g *Gateway) getPassword(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordChanger, error) {
 	if !v.changes() {
 		return nil, nil, nil
+	}
+	if err := g.mayChange(r, v); err != nil {
+		return nil, nil, err
 	}
 	if ready, err := g.factorsForChange(r.Context(), v); err != nil || len(ready.enrolled)+len(ready.unreachable) > 0 {
 		return nil, nil, err
