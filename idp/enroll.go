@@ -201,17 +201,11 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, f))
-		if err != nil {
-			return g.factorFailed(r, v, f, EventEnroll, err)
-		}
-		v.flow.Step = &step{Factor: f.Name(), Enroll: true, Memo: made.Memo, View: made.View, Expires: made.Expires}
-		if err := g.keep(r.Context(), v); err != nil {
+	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
+		if away, err := g.beginStep(r, v, f, stepEnroll); err != nil {
 			return err
-		}
-		if made.URL != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
+		} else if away != "" {
+			return g.handoff(w, v, factorLabel(f.Name()), away)
 		}
 	}
 	g.showEnroll(w, v, f, http.StatusOK, "")
@@ -240,7 +234,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 	p := web.Enroll{
 		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
-		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Error: message,
+		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)
@@ -258,8 +252,14 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
+	if f == nil || !v.flow.Step.waits(f, stepEnroll, g.now()) {
 		return g.next(w, r, v)
+	}
+	if said, err := g.declined(r, v, f, EventEnroll); err != nil {
+		return err
+	} else if said != "" {
+		g.showEnroll(w, v, f, http.StatusOK, said)
+		return nil
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventEnroll)
 	if err != nil {
@@ -273,6 +273,9 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
 		return err
 	} else if sentence != "" {
+		if err := g.askAnew(r, v, f); err != nil {
+			return err
+		}
 		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
 		return nil
 	}

@@ -36,15 +36,6 @@ type flow struct {
 	Step        *step     `json:"step,omitempty"`
 }
 
-// step is a factor's challenge or enrollment that waits for its answer.
-type step struct {
-	Factor  string    `json:"factor"`
-	Enroll  bool      `json:"enroll,omitempty"`
-	Memo    []byte    `json:"memo,omitempty"`
-	View    View      `json:"view"`
-	Expires time.Time `json:"expires"`
-}
-
 // begin keeps a flow under a new id for the visitor's browser.
 func (g *Gateway) begin(ctx context.Context, v *visitor, f *flow) error {
 	v.flow, v.fid = f, g.randomText()+appSuffix(f.App)
@@ -203,6 +194,10 @@ func (g *Gateway) start(w http.ResponseWriter, r *http.Request, v *visitor, f *f
 	}
 	if err := g.ensureDevice(w, v); err != nil {
 		return err
+	}
+	if own, _ := g.passwordless(); own != nil && v.session == nil {
+		v.flow = f // with the question at once, so that the page of the name need not write the flow a second time
+		g.offerLogin(r.Context(), g.attempt(r, v, own), f)
 	}
 	return g.begin(r.Context(), v, f)
 }
