@@ -212,6 +212,7 @@ const startWait = 20 * time.Second
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	go a.warnGroups()
+	go a.warnFactors()
 	a.warnOrphans()
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
