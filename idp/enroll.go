@@ -190,6 +190,9 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 
 // getEnrollFactor shows what the person needs to set a factor up.
 func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error {
+	if !r.URL.Query().Has("f") {
+		return g.setOutToAdd(w, r)
+	}
 	v, err := g.onTheWay(w, r)
 	if err != nil || v == nil {
 		return err
@@ -214,6 +217,14 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 
 // toEnroll returns the factor of the address where the person may set it up now.
 func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
+	if v.flow.Add != "" && !v.changes() {
+		if d, _, err := g.decide(r, v); err != nil || d.Verdict == Allow {
+			if err != nil {
+				return nil, err
+			}
+			return g.toAdd(r, v)
+		}
+	}
 	open, _, err := g.enrollable(r, v)
 	if err != nil {
 		return nil, err
@@ -281,6 +292,9 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	}
 	if err := g.unmark(r.Context(), &v.session.User); err != nil {
 		return err
+	}
+	if v.flow.Add == f.Name() {
+		v.flow.Add, v.flow.Prove = "", false
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err

@@ -57,6 +57,12 @@ type Decliner interface {
 	Declined(answer url.Values) string
 }
 
+// Describer is an optional power of an Enroller: it tells a person more of what they have set up.
+type Describer interface {
+	// Describe goes on after "last used today" in the list of the settings: " on Chrome on Windows".
+	Describe(e Enrollment) string
+}
+
 // Attempt is one try at a step, as a factor sees it.
 type Attempt struct {
 	App      string        // application the person is on the way to; empty for the portal

@@ -33,6 +33,8 @@ type flow struct {
 	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
 	DeviceAsked bool      `json:"device_asked,omitempty"`
 	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
+	Prove       bool      `json:"prove,omitempty"`  // to something that takes a fresh second step
+	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
 }
 

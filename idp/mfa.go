@@ -93,6 +93,9 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 		d = v.askedForChange()
 	} else {
 		d, _, err = g.decide(r, v)
+		if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
+			d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+		}
 	}
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
@@ -129,6 +132,9 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
+	}
+	if d.Rule == proofRule {
+		return "Asked before your second steps are changed."
 	}
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."

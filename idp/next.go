@@ -32,6 +32,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if d.Verdict == Ask {
 		return g.ask(w, r, v, d)
 	}
+	if done, err := g.nextFresh(w, r, v); done {
+		return err
+	}
 	if v.asksDevice(d, own) {
 		if !d.Remember {
 			return redirect(w, v.withFlow("/mfa"))

@@ -69,6 +69,22 @@ func (k *key) write() error {
 	return nil
 }
 
+// Describe says where a passkey was last used, and why it cannot be any more.
+func (f *Factor) Describe(e idp.Enrollment) string {
+	k, err := readKey(e)
+	switch {
+	case err != nil:
+		return ""
+	case k.cloned():
+		return "; stopped, because a copy of it was in use"
+	case k.RPID != f.rpID:
+		return "; made for " + k.RPID + ", and not usable here"
+	case k.Where == "":
+		return ""
+	}
+	return " on " + k.Where
+}
+
 func (k *key) cloned() bool { return k.Step == clonedStep }
 
 // usable reports whether the passkey can be asked for here.

@@ -158,5 +158,6 @@ var (
 	_ idp.Enroller     = (*Factor)(nil)
 	_ idp.Decliner     = (*Factor)(nil)
 	_ idp.StoreChecker = (*Factor)(nil)
+	_ idp.Describer    = (*Factor)(nil)
 	_ idp.Passwordless = (*loginFactor)(nil)
 )

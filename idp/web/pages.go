@@ -172,7 +172,8 @@ type Handoff struct {
 }
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
-// kind ("factor", "device" or "session") and remove (the ID) to /settings.
+// kind ("factor", "device" or "session") and remove (the ID) to /settings; a factor's name is changed by f, kind,
+// rename (the ID) and label.
 type Settings struct {
 	Frame
 	F        string
