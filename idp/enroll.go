@@ -247,10 +247,25 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
+	if v.flow.Add != "" {
+		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
+	} else {
+		p.Others = g.otherEnrollments(v, f)
+	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)
 	}
 	g.show(w, status, p)
+}
+
+// otherEnrollments returns links to what the person may set up instead of a factor.
+func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
+	for _, n := range g.taken(g.policyFor(v)) {
+		if _, ok := g.factor(n).(Enroller); ok && n != f.Name() {
+			links = append(links, web.Link{Label: factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+		}
+	}
+	return links
 }
 
 // postEnrollFactor stores the factor once its answer proves that it works. That is a proof as well.

@@ -32,10 +32,18 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 	}
 	for _, f := range g.factors {
 		if _, ok := f.(Enroller); ok {
-			add = append(add, web.Link{Label: "Add: " + strings.ToLower(factorLabel(f.Name())), URL: "/enroll/" + f.Name()})
+			add = append(add, web.Link{Label: "Add " + withArticle(strings.ToLower(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
 		}
 	}
 	return own, add, nil
+}
+
+// withArticle is "a passkey", "an authenticator app".
+func withArticle(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // postOwnFactor renames or removes a factor of the person's own. Either takes a second step that was passed a moment ago.

@@ -102,9 +102,9 @@ func (d *Device) Create(asked string, change ...func(*Answer)) (url.Values, erro
 	}
 	d.Keys = append(d.Keys, k)
 	data := append(a.head(a.Flags|attested), make([]byte, 16)...)
-	data = binary.BigEndian.AppendUint16(data, uint16(len(a.ID)))
+	data = binary.BigEndian.AppendUint16(data, uint16(len(a.ID)&0xffff))
 	data = append(append(append(data, a.ID...), a.COSE...), a.Extra...)
-	object := append([]byte("\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59"), byte(len(data)>>8), byte(len(data)))
+	object := binary.BigEndian.AppendUint16([]byte("\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59"), uint16(len(data)&0xffff))
 	return a.send(map[string]any{"attestationObject": enc.EncodeToString(append(object, data...)), "transports": []string{"internal"}})
 }
 
