@@ -212,6 +212,7 @@ const startWait = 20 * time.Second
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	go a.warnGroups()
+	go a.warnFactors()
 	a.warnOrphans()
 	for _, f := range a.gateway.CheckPolicies() {
 		a.log.Warn(f.What, zap.String("where", f.Where), zap.String("cure", f.Cure))

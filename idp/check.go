@@ -57,10 +57,20 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 	return append(out, g.checkEntitled()...)
 }
 
-// CheckStore looks at what the store holds: the signing keys, the audit log against the clock, and people
-// of sources that are no more.
+// CheckStore looks at what the store holds: the signing keys, the audit log against the clock, people
+// of sources that are no more, and what factors keep.
 func (g *Gateway) CheckStore(ctx context.Context) []Finding {
-	return append(append(g.checkKeys(), g.checkClock(ctx)), g.CheckOrphans(ctx)...)
+	return slices.Concat(g.checkKeys(), []Finding{g.checkClock(ctx)}, g.CheckOrphans(ctx), g.CheckFactors(ctx))
+}
+
+// CheckFactors reports what factors find in what the store keeps for them.
+func (g *Gateway) CheckFactors(ctx context.Context) (out []Finding) {
+	for _, f := range g.factors {
+		if c, ok := f.(StoreChecker); ok {
+			out = append(out, c.CheckStore(ctx)...)
+		}
+	}
+	return out
 }
 
 // checkEntitled reports the applications that nobody may open, where all people are known.

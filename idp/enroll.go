@@ -190,6 +190,9 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 
 // getEnrollFactor shows what the person needs to set a factor up.
 func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error {
+	if !r.URL.Query().Has("f") {
+		return g.setOutToAdd(w, r)
+	}
 	v, err := g.onTheWay(w, r)
 	if err != nil || v == nil {
 		return err
@@ -201,17 +204,11 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, f))
-		if err != nil {
-			return g.factorFailed(r, v, f, EventEnroll, err)
-		}
-		v.flow.Step = &step{Factor: f.Name(), Enroll: true, Memo: made.Memo, View: made.View, Expires: made.Expires}
-		if err := g.keep(r.Context(), v); err != nil {
+	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
+		if away, err := g.beginStep(r, v, f, stepEnroll); err != nil {
 			return err
-		}
-		if made.URL != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
+		} else if away != "" {
+			return g.handoff(w, v, factorLabel(f.Name()), away)
 		}
 	}
 	g.showEnroll(w, v, f, http.StatusOK, "")
@@ -220,6 +217,14 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 
 // toEnroll returns the factor of the address where the person may set it up now.
 func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
+	if v.flow.Add != "" && !v.changes() {
+		if d, _, err := g.decide(r, v); err != nil || d.Verdict == Allow {
+			if err != nil {
+				return nil, err
+			}
+			return g.toAdd(r, v)
+		}
+	}
 	open, _, err := g.enrollable(r, v)
 	if err != nil {
 		return nil, err
@@ -240,12 +245,27 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 	p := web.Enroll{
 		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
-		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Error: message,
+		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
+	}
+	if v.flow.Add != "" {
+		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
+	} else {
+		p.Others = g.otherEnrollments(v, f)
 	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)
 	}
 	g.show(w, status, p)
+}
+
+// otherEnrollments returns links to what the person may set up instead of a factor.
+func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
+	for _, n := range g.taken(g.policyFor(v)) {
+		if _, ok := g.factor(n).(Enroller); ok && n != f.Name() {
+			links = append(links, web.Link{Label: factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+		}
+	}
+	return links
 }
 
 // postEnrollFactor stores the factor once its answer proves that it works. That is a proof as well.
@@ -258,8 +278,14 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
+	if f == nil || !v.flow.Step.waits(f, stepEnroll, g.now()) {
 		return g.next(w, r, v)
+	}
+	if said, err := g.declined(r, v, f, EventEnroll); err != nil {
+		return err
+	} else if said != "" {
+		g.showEnroll(w, v, f, http.StatusOK, said)
+		return nil
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventEnroll)
 	if err != nil {
@@ -273,11 +299,17 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
 		return err
 	} else if sentence != "" {
+		if err := g.askAnew(r, v, f); err != nil {
+			return err
+		}
 		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
 		return nil
 	}
 	if err := g.unmark(r.Context(), &v.session.User); err != nil {
 		return err
+	}
+	if v.flow.Add == f.Name() {
+		v.flow.Add, v.flow.Prove = "", false
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err

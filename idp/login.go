@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -57,6 +58,9 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 		}
 		return g.next(w, r, v)
 	}
+	if err := g.keepOffer(r, v); err != nil {
+		return err
+	}
 	g.showLogin(w, v, http.StatusOK, "")
 	return nil
 }
@@ -65,7 +69,7 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) showLogin(w http.ResponseWriter, v *visitor, status int, message string) {
 	app := g.label(v.flow.App)
 	if v.flow.Name == "" {
-		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message})
+		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message, Passkey: g.loginOffer(v)})
 		return
 	}
 	p := web.Password{Frame: g.frame(v), F: v.fid, App: app, Username: v.flow.Name, Error: message}
@@ -116,16 +120,25 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 // signedIn starts the session of a person whose password was right. due is why it must be changed before anything
 // else, or empty.
 func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
-	now, u := g.now(), c.user
-	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
-	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
+	proof := Proof{Factor: PasswordFactor, At: g.now(), ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
+	return g.signedInBy(w, r, v, c, proof, due)
+}
+
+// signedInBy starts the session of a person by what they have proved: the password, or a factor in its place, which
+// counts as any other time that it is passed.
+func (g *Gateway) signedInBy(w http.ResponseWriter, r *http.Request, v *visitor, c checked, proof Proof, due string) error {
+	now, u, passed := g.now(), c.user, Passed{Proof: proof}
+	if proof.Factor != PasswordFactor {
+		passed.Scope = g.guardOf(v.flow.App).For(u).scope(v.flow.App)
+	}
+	s := Session{User: *u, SignedIn: now, Proofs: []Passed{passed}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
 		s.NoDevice = v.session.NoDevice
 	}
 	s.Expires = now.Add(g.limits.Absolute)
 	// Before there is a session and a cookie for it: the page of an error would carry that cookie too.
 	e := g.event(r, v, EventLogin, Success)
-	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, PasswordFactor
+	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, proof.Factor
 	e.Reason = due
 	if err := g.record(r, e); err != nil {
 		return err
@@ -137,6 +150,16 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c
 		return err
 	}
 	v.flow.belongTo(u.Key())
+	if proof.Factor != PasswordFactor {
+		own, err := g.ownDevice(r.Context(), v, u.Key())
+		if err != nil {
+			return err
+		}
+		if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
+			return err
+		}
+		v.flow.Proofs = []Proof{proof}
+	}
 	if err := g.keep(r.Context(), v); err != nil {
 		return err
 	}

@@ -72,17 +72,11 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.Challenge(r.Context(), &v.session.User, g.attempt(r, v, f))
-		if err != nil {
-			return g.factorFailed(r, v, f, EventMFA, err)
-		}
-		v.flow.Step = &step{Factor: f.Name(), Memo: made.Memo, View: made.View, Expires: made.Expires}
-		if err := g.keep(r.Context(), v); err != nil {
+	if !v.flow.Step.waits(f, stepVerify, g.now()) {
+		if away, err := g.beginStep(r, v, f, stepVerify); err != nil {
 			return err
-		}
-		if made.URL != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
+		} else if away != "" {
+			return g.handoff(w, v, factorLabel(f.Name()), away)
 		}
 	}
 	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
@@ -99,6 +93,9 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 		d = v.askedForChange()
 	} else {
 		d, _, err = g.decide(r, v)
+		if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
+			d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+		}
 	}
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
@@ -116,14 +113,17 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 }
 
 func (g *Gateway) attempt(r *http.Request, v *visitor, f Factor) Attempt {
-	return Attempt{App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback", Client: g.client(r)}
+	return Attempt{
+		App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback",
+		Client: g.client(r), Device: deviceLabel(r.UserAgent()),
+	}
 }
 
 func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Decision, ready readiness, status int, message string) {
 	view := v.flow.Step.View
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
-		Heading: view.Title, Text: view.Text, Digits: view.Digits, App: g.label(v.flow.App),
+		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Closed: view.Closed, App: g.label(v.flow.App),
 		Rule: why(d), Others: others(v, ready.enrolled, f.Name()), Error: message,
 	})
 }
@@ -132,6 +132,9 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
+	}
+	if d.Rule == proofRule {
+		return "Asked before your second steps are changed."
 	}
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."
@@ -159,8 +162,14 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+	if f == nil || !v.flow.Step.waits(f, stepVerify, g.now()) || v.flow.Step.View.Closed {
 		return g.next(w, r, v)
+	}
+	if said, err := g.declined(r, v, f, EventMFA); err != nil {
+		return err
+	} else if said != "" {
+		g.showFactor(w, v, f, d, ready, http.StatusOK, said)
+		return nil
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventMFA)
 	if err != nil {
@@ -175,6 +184,9 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if sentence, err := g.judged(r, v, f, EventMFA, err); err != nil {
 		return err
 	} else if sentence != "" {
+		if err := g.askAnew(r, v, f); err != nil {
+			return err
+		}
 		g.showFactor(w, v, f, d, ready, http.StatusUnauthorized, sentence)
 		return nil
 	}
@@ -199,11 +211,14 @@ func (g *Gateway) judged(r *http.Request, v *visitor, f Factor, kind string, err
 			return "", err
 		}
 		e.Result, e.Reason = Failure, "bad_credentials"
+		wrong := wrongCode
 		if errors.Is(err, ErrSpent) {
-			e.Reason = "spent"
-			return spentCode, g.record(r, e)
+			e.Reason, wrong = "spent", spentCode
 		}
-		return wrongCode, g.record(r, e)
+		if said := v.flow.Step.View.Wrong; said != "" {
+			wrong, e.Detail = said, clip(err.Error())
+		}
+		return wrong, g.record(r, e)
 	}
 	return "", g.factorFailed(r, v, f, kind, err)
 }

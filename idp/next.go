@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -32,6 +31,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	}
 	if d.Verdict == Ask {
 		return g.ask(w, r, v, d)
+	}
+	if done, err := g.nextFresh(w, r, v); done {
+		return err
 	}
 	if v.asksDevice(d, own) {
 		if !d.Remember {
@@ -199,9 +201,6 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
 	return g.keep(r.Context(), v)
 }
-
-// stepExpired reports whether a pending step is too old to be answered.
-func stepExpired(s *step, now time.Time) bool { return !s.Expires.IsZero() && now.After(s.Expires) }
 
 // others returns links to the factors a person may use instead of one.
 func others(v *visitor, factors []Factor, but string) []web.Link {

@@ -35,6 +35,11 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
+	if n, err := g.keyNotice(r.Context(), v); err != nil {
+		return err
+	} else if n.Text != "" {
+		p.Notices = append(p.Notices, n)
+	}
 	for i := range g.applications {
 		t, ok, err := g.tile(r, v, own, &g.applications[i])
 		if err != nil {

@@ -111,6 +111,12 @@ type Checker interface {
 	Check(ctx context.Context) []Finding
 }
 
+// StoreChecker is an optional power of a factor: what it finds in what the store keeps for it.
+type StoreChecker interface {
+	// CheckStore reports at least one finding. The store is open.
+	CheckStore(ctx context.Context) []Finding
+}
+
 // Finding is one line of a check.
 type Finding struct {
 	Level string `json:"level"` // "ok", "warning" or "error"
