@@ -85,18 +85,7 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 
 // askedFactor returns the factor of the address where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
-	var (
-		d   Decision
-		err error
-	)
-	if v.changes() {
-		d = v.askedForChange()
-	} else {
-		d, _, err = g.decide(r, v)
-		if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
-			d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
-		}
-	}
+	d, err := g.askedNow(r, v)
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
 	}
@@ -112,6 +101,18 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 	return nil, d, ready, nil
 }
 
+// askedNow decides about the way that somebody is on, be it to an application, to a new password, or to the settings.
+func (g *Gateway) askedNow(r *http.Request, v *visitor) (Decision, error) {
+	if v.changes() {
+		return v.askedForChange(), nil
+	}
+	d, _, err := g.decide(r, v)
+	if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
+		d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+	}
+	return d, err
+}
+
 func (g *Gateway) attempt(r *http.Request, v *visitor, f Factor) Attempt {
 	return Attempt{
 		App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback",
@@ -124,7 +125,7 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Closed: view.Closed, App: g.label(v.flow.App),
-		Rule: why(d), Others: others(v, ready.enrolled, f.Name()), Error: message,
+		Rule: why(d), Others: append(others(v, ready.enrolled, f.Name()), v.rescueLink(len(ready.enrolled))), Error: message,
 	})
 }
 

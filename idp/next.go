@@ -27,6 +27,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 		return err
 	}
 	if d.Verdict == Deny {
+		if outOfReach(d) {
+			return g.showAway(w, r, v, d, readiness{})
+		}
 		return g.deny(r, v, d)
 	}
 	if d.Verdict == Ask {
@@ -111,7 +114,7 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
 	if len(ready.unreachable) > 0 || d.Outage != "" {
-		return ready.unanswered()
+		return g.showAway(w, r, v, d, ready)
 	}
 	return redirect(w, v.withFlow("/enroll"))
 }
@@ -143,11 +146,6 @@ func (g *Gateway) signInAgain(w http.ResponseWriter, r *http.Request, v *visitor
 type readiness struct {
 	enrolled, unreachable, open []Factor
 	err                         error
-}
-
-// unanswered is the refusal where a factor that may be the person's cannot be asked.
-func (r *readiness) unanswered() error {
-	return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: r.err}
 }
 
 // readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
@@ -211,6 +209,14 @@ func others(v *visitor, factors []Factor, but string) []web.Link {
 		}
 	}
 	return links
+}
+
+// rescueLink leads on where none of the person's factors can be used.
+func (v *visitor) rescueLink(factors int) web.Link {
+	if factors > 1 {
+		return web.Link{Label: "I can’t use any of these", URL: v.withFlow("/rescue")}
+	}
+	return web.Link{Label: "I can’t use this", URL: v.withFlow("/rescue")}
 }
 
 // factorLabel is what people call a factor.

@@ -29,6 +29,8 @@ func (g *Gateway) routes() {
 		"POST /mfa":             g.postDevice,
 		"GET /mfa/{factor}":     g.getFactor,
 		"POST /mfa/{factor}":    g.postFactor,
+		"GET /rescue":           g.getRescue,
+		"POST /rescue":          g.postRescue,
 		"GET /enroll":           g.getEnroll,
 		"POST /enroll":          g.postEnrollCode,
 		"GET /enroll/{factor}":  g.getEnrollFactor,
