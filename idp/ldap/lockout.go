@@ -22,12 +22,13 @@ var errNoPolicy = errors.New("the directory does not show its lockout policy")
 
 // policy is what a directory has for the passwords of a domain, or of some of its people.
 type policy struct {
-	lockout idp.Lockout
-	forever bool // failures count until a right password, however old they are
-	rules   idp.PasswordRules
-	maxAge  time.Duration // 0 is no bound
-	err     error         // why the lockout is not known
-	until   time.Time
+	lockout   idp.Lockout
+	forever   bool          // failures count until a right password, however old they are
+	lockedFor time.Duration // 0 is until somebody unlocks the account
+	rules     idp.PasswordRules
+	maxAge    time.Duration // 0 is no bound
+	err       error         // why the lockout is not known
+	until     time.Time
 }
 
 // policies are kept by the DNs of their entries.
@@ -152,7 +153,9 @@ func (s *Source) policyAt(ctx context.Context, dn string) (policy, error) {
 }
 
 // failures returns how many wrong passwords the directory counts of the person. The count outlives its window, so that the
-// policy has to be known: without it somebody who mistyped a password last week would be kept out for ever.
+// policy has to be known: without it somebody who mistyped a password last week would be kept out for ever. A
+// lock that outlives the window counts for nothing here: the directory refuses by itself, counts no more, and a first try
+// that is answered by a limit would tell whoever makes it that there is such an account (security.md C-26).
 func (s *Source) failures(ctx context.Context, own string, e *goldap.Entry) int {
 	n := s.kind.failures(e, 0, s.now())
 	if n == 0 {
