@@ -46,6 +46,12 @@ type App struct {
 	Audit *AuditConfig `json:"audit,omitempty"`
 	// Session says how long a session in the portal lives.
 	Session *SessionConfig `json:"session,omitempty"`
+	// AnonymousNetworks is a file with the addresses that anonymising services lend, one address or range a line, for the
+	// section of policies of that name. Read again when it changes. Default: none.
+	AnonymousNetworks string `json:"anonymous_networks,omitempty"`
+	// Countries is a file in MaxMind's format that tells the country of an address, for the section locations of
+	// policies. Read again when it changes. Default: none.
+	Countries string `json:"countries,omitempty"`
 	// Networks are named address ranges that policies refer to.
 	Networks []*NetworkConfig `json:"networks,omitempty"`
 	// Sources are where people come from, in the order in which a typed name is looked up. At least one.
@@ -76,6 +82,7 @@ type App struct {
 	factors   []idp.Factor
 	gateway   *idp.Gateway
 	observe   *observer
+	facts     *facts
 }
 
 // CaddyModule returns the Caddy module information.
@@ -104,6 +111,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := a.acquireStore(ctx); err != nil {
+		return err
+	}
+	if err := a.buildFacts(ctx); err != nil {
 		return err
 	}
 	return a.build()
@@ -203,6 +213,9 @@ func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	go a.warnGroups()
 	a.warnOrphans()
+	for _, f := range a.gateway.CheckPolicies() {
+		a.log.Warn(f.What, zap.String("where", f.Where), zap.String("cure", f.Cure))
+	}
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()

@@ -27,6 +27,9 @@ type ApplicationEntry struct {
 	Icon string `json:"icon,omitempty"`
 	// Policy is the name of the policy that guards the application. Default: the policy named default.
 	Policy string `json:"policy,omitempty"`
+	// GroupPolicies are policies for some groups. The first that has the person is in force; what it leaves out the
+	// application's policy says. Default: none.
+	GroupPolicies []GroupPolicyConfig `json:"group_policies,omitempty"`
 	// Application is the application itself.
 	ApplicationRaw json.RawMessage `json:"application,omitempty" caddy:"namespace=gatehouse.applications inline_key=kind"`
 
@@ -64,7 +67,7 @@ func (a *ApplicationEntry) groupRefs() []string {
 //	application <name> <kind> [<args...>] {
 //		label <text>
 //		icon <file>
-//		policy <name>
+//		policy <name> [for <group...>]
 //		…options of the kind
 //	}
 //
@@ -106,7 +109,7 @@ func takeOwn(s caddyfile.Segment, where string, options []string, read func(*blo
 		return rest, nil
 	}
 	rest = append(rest, s[len(rest)]) // the opening brace
-	own := &block{d: d, where: where, takes: options, seen: map[string]bool{}}
+	own := &block{d: d, where: where, takes: options, seen: map[string]bool{}, repeats: []string{"policy"}}
 	for d.NextBlock(0) {
 		own.option = d.Val()
 		if own.mine() {
@@ -128,6 +131,6 @@ func (a *ApplicationEntry) option(b *block) {
 	case "icon":
 		b.text(&a.Icon, "FILE")
 	case "policy":
-		b.text(&a.Policy, "NAME")
+		parsePolicyName(b, &a.Policy, &a.GroupPolicies)
 	}
 }

@@ -41,6 +41,22 @@ func newBlock(d *caddyfile.Dispenser, where string, takes ...string) *block {
 	return &block{d: d, where: where, takes: takes, seen: map[string]bool{}, nesting: d.Nesting()}
 }
 
+// inner walks the block that the option at hand opens; leave ends it. An option may not follow on the same line.
+func (b *block) inner(option string, takes ...string) *block {
+	b.args(0, 0, "{ … }")
+	in := newBlock(b.d, option+" in "+b.where, takes...)
+	in.err = b.err
+	return in
+}
+
+// leave takes over what the inner block found. written says whether there was anything in it.
+func (b *block) leave(in *block, written bool) {
+	b.err = in.err
+	if !written {
+		b.fail("%s is empty; it takes: %s", in.where, strings.Join(in.takes, ", "))
+	}
+}
+
 // repeatable names the options that may be written more than once.
 func (b *block) repeatable(options ...string) *block {
 	b.repeats = options
@@ -86,6 +102,13 @@ func (b *block) fail(format string, args ...any) {
 	}
 }
 
+// take keeps a mistake that says where it is.
+func (b *block) take(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
 // need fails unless each of the options was written.
 func (b *block) need(options ...string) {
 	for _, o := range options {
@@ -125,6 +148,15 @@ func (b *block) text(to *string, usage string) {
 	if a := b.leaf(1, 1, usage); len(a) == 1 {
 		*to = a[0]
 	}
+}
+
+// once is text for an option that may be written in one of several blocks.
+func (b *block) once(to *string, usage string) {
+	if *to != "" {
+		b.fail("%s is written twice", b.option)
+		return
+	}
+	b.text(to, usage)
 }
 
 // list reads one argument or more.

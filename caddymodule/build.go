@@ -61,7 +61,7 @@ func (a *App) build() error {
 	env.Issuer = a.issuer
 	cfg := idp.Config{
 		Store: a.store, Limiter: a.store.limiter, Metadata: a.metadata, Observe: a.observe.event,
-		Client: clientAddress, Log: a.ctx.Slogger(),
+		Client: clientAddress, Facts: a.facts.of, Log: a.ctx.Slogger(),
 	}
 	var err error
 	if cfg.Portal, err = a.Portal.portal(a.portal); err != nil {
@@ -114,9 +114,16 @@ func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
 		if err != nil {
 			return err
 		}
+		if n.List, err = a.facts.list(w); err != nil {
+			return err
+		}
 		networks[w.Name] = n
 	}
 	a.buildRoutes(networks, cfg)
+	var err error
+	if cfg.Portal.GroupPolicies, err = groupPolicies(a.Portal.GroupPolicies, env.Group); err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
 	for _, p := range a.Policies {
 		policy, err := p.policy(networks, env.Group)
 		if err != nil {
@@ -143,7 +150,11 @@ func (a *App) buildApplications(env *Env, cfg *idp.Config) error {
 			return fmt.Errorf("application %s: %w", e.Name, err)
 		}
 		a.apps[e.Name] = app
-		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: app, Policy: e.Policy, Icon: icon})
+		groups, err := groupPolicies(e.GroupPolicies, env.Group)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", e.Name, err)
+		}
+		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: app, Policy: e.Policy, GroupPolicies: groups, Icon: icon})
 	}
 	return nil
 }

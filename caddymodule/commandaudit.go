@@ -93,8 +93,8 @@ func ruleText(ctx context.Context, l *loaded, texts map[string]string, digest st
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return "", err
 	}
-	texts[digest] = t
-	return t, nil
+	texts[digest] = idp.RuleText(t)
+	return texts[digest], nil
 }
 
 func auditQuery(cmd *cobra.Command) (q idp.EventQuery, err error) {

@@ -69,7 +69,7 @@ func (l *loaded) checkProxies() idp.Finding {
 	if err != nil {
 		return idp.Finding{Level: idp.LevelError, Where: f.Where, What: err.Error()}
 	}
-	reads := slices.ContainsFunc(l.Policies, (*PolicyConfig).readsNetworks)
+	reads := slices.ContainsFunc(l.Policies, (*PolicyConfig).readsAddress)
 	for _, s := range servers {
 		if len(s.Proxies) > 0 && s.Strict == 0 {
 			f.Level, f.What = idp.LevelWarning, "trusted_proxies is without trusted_proxies_strict: a client can choose the address in the audit log"

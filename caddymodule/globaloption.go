@@ -20,7 +20,7 @@ func init() {
 
 // appOptions are the options of the global block, in the order of the documentation.
 var appOptions = []string{
-	"portal", "store", "seal_key", "audit", "session", "network", "source", "route", "factor", "policy", "application",
+	"portal", "store", "seal_key", "audit", "session", "network", "anonymous_networks", "countries", "source", "route", "factor", "policy", "application",
 }
 
 // parseGlobalOption reads
@@ -31,7 +31,9 @@ var appOptions = []string{
 //		seal_key {file.<path>}
 //		audit { keep <duration> }
 //		session { idle <duration>; absolute <duration>; refresh <duration>; grace <duration> }
-//		network <name> <range...>
+//		network <name> <range...> { file <path> }
+//		anonymous_networks <file>
+//		countries <file>
 //		source <name> <kind> { … }
 //		route <source...> { … }
 //		factor <name> [<kind>] { … }
@@ -123,6 +125,10 @@ func (a *App) unmarshalOption(b *block) error {
 			return d.Errf("session is written twice")
 		}
 		a.Session, err = parseSession(d)
+	case "anonymous_networks":
+		b.once(&a.AnonymousNetworks, "FILE")
+	case "countries":
+		b.once(&a.Countries, "FILE")
 	case "network":
 		err = add(d, &a.Networks, "network", parseNetwork, func(n *NetworkConfig) string { return n.Name })
 	case "source":

@@ -66,10 +66,19 @@ func (a *App) groupsNamed() []namedGroup {
 		}
 	}
 	for _, p := range a.Policies {
-		add("policy", p.Name, p.Groups)
+		add("policy", p.Name, p.groupNames())
+	}
+	of := func(policies []GroupPolicyConfig) (names []string) {
+		for _, p := range policies {
+			names = append(names, p.Groups...)
+		}
+		return names
+	}
+	if a.Portal != nil {
+		add("portal", "", of(a.Portal.GroupPolicies))
 	}
 	for _, e := range a.Applications {
-		add("application", e.Name, e.groupRefs())
+		add("application", e.Name, append(of(e.GroupPolicies), e.groupRefs()...))
 	}
 	return out
 }

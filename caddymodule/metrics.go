@@ -15,6 +15,7 @@ var (
 	logins = counter("logins_total", "Sign-ins, by source and result.", "source", "result")
 	mfa    = counter("mfa_total", "Answers to a second factor, by factor and result.", "factor", "result")
 	launch = counter("launches_total", "Launches of applications, by application and result.", "app", "result")
+	outage = counter("outages_total", "Decisions made by the plan for a factor that could not be asked, by factor and verdict.", "factor", "verdict")
 )
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -25,7 +26,7 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 
 // registerMetrics adds the collectors to the registry of a configuration.
 func registerMetrics(r *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{logins, mfa, launch} {
+	for _, c := range []prometheus.Collector{logins, mfa, launch, outage} {
 		var already prometheus.AlreadyRegisteredError
 		if err := r.Register(c); err != nil && !errors.As(err, &already) {
 			return err
@@ -42,5 +43,7 @@ func count(e idp.Event) {
 		mfa.WithLabelValues(e.Factor, e.Result).Inc()
 	case idp.EventLaunch:
 		launch.WithLabelValues(e.App, e.Result).Inc()
+	case idp.EventOutage:
+		outage.WithLabelValues(e.Factor, e.Result).Inc()
 	}
 }

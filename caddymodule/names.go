@@ -84,6 +84,15 @@ func (a *App) crossCheck() *mistake {
 		if m := find("policy", a.Portal.Policy, n.policies, "portal", ""); m != nil {
 			return m
 		}
+		if m := n.checkGroupPolicies(a.Portal.GroupPolicies, "portal", ""); m != nil {
+			return m
+		}
+	}
+	if m := a.filesNeeded(); m != nil {
+		return m
+	}
+	if m := a.sameConditions(); m != nil {
+		return m
 	}
 	for _, p := range a.Policies {
 		if m := n.checkPolicy(p); m != nil {
@@ -95,6 +104,9 @@ func (a *App) crossCheck() *mistake {
 	}
 	for _, e := range a.Applications {
 		if m := find("policy", e.Policy, n.policies, "application", e.Name); m != nil {
+			return m
+		}
+		if m := n.checkGroupPolicies(e.GroupPolicies, "application", e.Name); m != nil {
 			return m
 		}
 		r, ok := e.guest().(GroupReferrer)
@@ -111,17 +123,17 @@ func (a *App) crossCheck() *mistake {
 }
 
 func (n names) checkPolicy(p *PolicyConfig) *mistake {
-	for _, f := range p.Factors {
+	for _, f := range p.factorNames() {
 		if m := find("factor", f, n.factors, "policy", p.Name); m != nil {
 			return m
 		}
 	}
-	for _, g := range p.Groups {
+	for _, g := range p.groupNames() {
 		if err := n.checkGroup(g); err != nil {
 			return &mistake{[2]string{"policy", p.Name}, g, err.Error()}
 		}
 	}
-	for _, w := range p.networks() {
+	for _, w := range p.networkNames() {
 		if m := find("network", w, n.networks, "policy", p.Name); m != nil {
 			return m
 		}

@@ -38,7 +38,7 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 		entry.Write(auditFields(e)...)
 	}
 	switch e.Kind {
-	case idp.EventLogin, idp.EventMFA, idp.EventLaunch:
+	case idp.EventLogin, idp.EventMFA, idp.EventLaunch, idp.EventOutage:
 		// Handlers run in the request and may be anybody's program: nothing that the audit line does
 		// not hold.
 		o.events.Emit(o.ctx, "gatehouse_"+e.Kind, map[string]any{
@@ -50,7 +50,7 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 
 // auditFields are the event's members that say something, under the names of its JSON.
 func auditFields(e idp.Event) []zap.Field {
-	fields := append(make([]zap.Field, 0, 17), zap.String("result", e.Result))
+	fields := append(make([]zap.Field, 0, 19), zap.String("result", e.Result))
 	for _, f := range []struct{ key, value string }{
 		{"reason", e.Reason},
 		{"detail", e.Detail},
@@ -62,6 +62,7 @@ func auditFields(e idp.Event) []zap.Field {
 		{"factor", e.Factor},
 		{"client", client(e)},
 		{"agent", e.Agent},
+		{"section", e.Section},
 		{"policy", e.Policy},
 		{"rule", e.Rule},
 		{"digest", e.Digest},
@@ -69,6 +70,9 @@ func auditFields(e idp.Event) []zap.Field {
 		if f.value != "" {
 			fields = append(fields, zap.String(f.key, f.value))
 		}
+	}
+	if e.Visit != nil {
+		fields = append(fields, zap.Reflect("visit", e.Visit))
 	}
 	if e.Launch != nil {
 		fields = append(fields, zap.Object("launch", (*launchFields)(e.Launch)))

@@ -2,12 +2,9 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -29,6 +26,39 @@ type PolicyConfig struct {
 	// EnrollAfterChange guards it further where the person changed an expired or first password, or any, here and had
 	// no factor to show before. Default: the networks of enroll_first where it names some, else with_code.
 	EnrollAfterChange *EnrollFirstConfig `json:"enroll_after_change,omitempty"`
+	// Authentication is enforce, bypass (no second factor; what denies still denies) or deny. Default: enforce.
+	Authentication idp.AuthenticationMode `json:"authentication,omitempty"`
+	// NewUser is what becomes of somebody without any second factor: enroll, deny, or allow with the password alone.
+	// Default: enroll.
+	NewUser idp.NewUserMode `json:"new_user,omitempty"`
+	// RememberedDevices is off, ask ("Is this your device?") or auto. Default: ask.
+	RememberedDevices idp.RememberMode `json:"remembered_devices,omitempty"`
+	// Outage says what is done while a factor cannot be asked. Default: people wait.
+	Outage []OutageConfig `json:"outage,omitempty"`
+	// Networks look at the client's address. All rules are asked. Default: none.
+	Networks []NetworkRuleConfig `json:"networks,omitempty"`
+	// AnonymousNetworks is allow, mfa_always or deny, for the addresses of the file of the option
+	// anonymous_networks. Default: allow.
+	AnonymousNetworks idp.PlaceAction `json:"anonymous_networks,omitempty"`
+	// Locations look at the country of the client's address, which the file of the option countries tells. The first
+	// rule that names it decides. Default: none.
+	Locations *LocationsConfig `json:"locations,omitempty"`
+	// TrustedEndpoints is allow_all, require (a client certificate that Caddy verified) or mfa_always_without.
+	// Default: allow_all.
+	TrustedEndpoints idp.EndpointMode `json:"trusted_endpoints,omitempty"`
+	// OperatingSystems look at what the browser says of the system. All rules are asked. Default: none.
+	OperatingSystems []AgentRuleConfig `json:"operating_systems,omitempty"`
+	// Browsers look at what the browser says of itself. All rules are asked. Default: none.
+	Browsers []AgentRuleConfig `json:"browsers,omitempty"`
+	// Require holds conditions, each a set of Caddy's request matchers. All must be met. Default: none.
+	Require []*ConditionConfig `json:"require,omitempty"`
+	// SharedComputers are names of networks with hot desks: nothing is remembered there, and a session ends 5 minutes
+	// after its last launch. Default: none.
+	SharedComputers []string `json:"shared_computers,omitempty"`
+	// Session bounds how long ago the password may have been shown. Default: only the portal's limits.
+	Session *SessionSectionConfig `json:"session,omitempty"`
+	// Hours let people in at certain hours of the week only. Default: always.
+	Hours *HoursConfig `json:"hours,omitempty"`
 }
 
 // MFAConfig says how often a second factor is asked.
@@ -53,37 +83,80 @@ type EnrollFirstConfig struct {
 // policy builds what idp wants. Names were checked before.
 func (p *PolicyConfig) policy(networks map[string]idp.Network, group func(string) (idp.GroupRef, error)) (*idp.Policy, error) {
 	out := &idp.Policy{Name: p.Name}
+	for _, build := range []func(*idp.Policy, map[string]idp.Network, func(string) (idp.GroupRef, error)) error{
+		p.buildFactors, p.buildPeople, p.buildGates, p.buildPlaces, p.buildDevices, p.buildTimes,
+	} {
+		if err := build(out, networks, group); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+		}
+	}
+	return out, nil
+}
+
+func (p *PolicyConfig) buildFactors(out *idp.Policy, _ map[string]idp.Network, group func(string) (idp.GroupRef, error)) error {
 	if p.MFA != nil {
 		if err := p.MFA.check(); err != nil {
-			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+			return err
 		}
 		out.MFA = &idp.MFASection{Mode: p.MFA.Mode, Every: time.Duration(p.MFA.Every), Shared: p.MFA.Shared}
 	}
 	if len(p.Factors) > 0 {
 		out.Factors = &idp.FactorsSection{Names: p.Factors}
 	}
-	if len(p.Groups) > 0 {
-		out.Groups = &idp.GroupsSection{}
-		for _, g := range p.Groups {
-			ref, err := group(g)
-			if err != nil {
-				return nil, fmt.Errorf("policy %s: %w", p.Name, err)
-			}
-			out.Groups.Allow = append(out.Groups.Allow, ref)
-		}
+	if p.RememberedDevices != "" {
+		out.Remembered = &idp.RememberedSection{Mode: p.RememberedDevices}
 	}
+	if len(p.Outage) == 0 {
+		return nil
+	}
+	out.Outage = &idp.OutageSection{}
+	for _, o := range p.Outage {
+		allow, err := groupRefs(o.Allow, group)
+		if err != nil {
+			return err
+		}
+		out.Outage.Rules = append(out.Outage.Rules, idp.OutageRule{Factor: o.Factor, Use: o.Use, Deny: o.Deny, Allow: allow})
+	}
+	return nil
+}
+
+func (p *PolicyConfig) buildPeople(out *idp.Policy, _ map[string]idp.Network, group func(string) (idp.GroupRef, error)) error {
+	if p.Authentication != "" {
+		out.Authentication = &idp.AuthenticationSection{Mode: p.Authentication}
+	}
+	if p.NewUser != "" {
+		out.NewUser = &idp.NewUserSection{Mode: p.NewUser}
+	}
+	if len(p.Groups) == 0 {
+		return nil
+	}
+	allow, err := groupRefs(p.Groups, group)
+	out.Groups = &idp.GroupsSection{Allow: allow}
+	return err
+}
+
+func groupRefs(names []string, group func(string) (idp.GroupRef, error)) ([]idp.GroupRef, error) {
+	var refs []idp.GroupRef
+	for _, n := range names {
+		ref, err := group(n)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+func (p *PolicyConfig) buildGates(out *idp.Policy, networks map[string]idp.Network, _ func(string) (idp.GroupRef, error)) error {
 	var err error
 	if out.EnrollFirst, err = p.EnrollFirst.section("enroll_first", networks); err != nil {
-		return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+		return err
 	}
 	after, err := p.EnrollAfterChange.section("enroll_after_change", networks)
-	if err != nil {
-		return nil, fmt.Errorf("policy %s: %w", p.Name, err)
-	}
 	if after != nil {
 		out.EnrollAfterChange = &idp.EnrollAfterChangeSection{EnrollFirstSection: *after}
 	}
-	return out, nil
+	return err
 }
 
 const mfaUsage = "always | every DURATION [shared] | off"
@@ -138,101 +211,38 @@ func (e *EnrollFirstConfig) section(name string, networks map[string]idp.Network
 	return s, nil
 }
 
-func parseEnroll(b *block) *EnrollFirstConfig {
-	a := b.leaf(1, -1, enrollUsage)
-	if len(a) == 0 {
-		return nil
-	}
-	e := &EnrollFirstConfig{Mode: idp.EnrollMode(a[0]), Networks: a[1:]}
-	if err := e.check(b.option); err != nil {
-		b.fail("%w", err)
-	}
-	return e
-}
-
-// readsNetworks reports whether the address of a client decides anything.
-func (p *PolicyConfig) readsNetworks() bool {
-	return len(p.networks()) > 0
-}
-
-// networks returns the names of those that the gates of the enrollment name.
-func (p *PolicyConfig) networks() (names []string) {
+// networkNames returns the names of the networks that the sections name.
+func (p *PolicyConfig) networkNames() (names []string) {
 	for _, e := range []*EnrollFirstConfig{p.EnrollFirst, p.EnrollAfterChange} {
 		if e != nil {
 			names = append(names, e.Networks...)
 		}
 	}
+	for _, r := range p.Networks {
+		names = append(names, r.Networks...)
+	}
+	return append(names, p.SharedComputers...)
+}
+
+// readsAddress reports whether the address of a client decides anything.
+func (p *PolicyConfig) readsAddress() bool {
+	return len(p.networkNames()) > 0 || p.AnonymousNetworks != "" || p.Locations != nil
+}
+
+// groupNames returns the groups that the sections name.
+func (p *PolicyConfig) groupNames() (names []string) {
+	names = append(names, p.Groups...)
+	for _, o := range p.Outage {
+		names = append(names, o.Allow...)
+	}
 	return names
 }
 
-// parsePolicy reads
-//
-//	policy <name> {
-//		mfa always | every <duration> [shared] | off
-//		factors <name...>
-//		groups <group...>
-//		enroll_first anywhere | from <network...> | with_code
-//		enroll_after_change anywhere | from <network...> | with_code
-//	}
-func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
-	args := d.RemainingArgs()
-	if len(args) != 1 {
-		return nil, d.Errf("policy takes: policy NAME { … }")
+// factorNames returns the factors that the sections name.
+func (p *PolicyConfig) factorNames() (names []string) {
+	names = append(names, p.Factors...)
+	for _, o := range p.Outage {
+		names = append(append(names, o.Factor), o.Use...)
 	}
-	p := &PolicyConfig{Name: args[0]}
-	if err := checkName(d, "policy", p.Name); err != nil {
-		return nil, err
-	}
-	b := newBlock(d, "policy "+p.Name, "mfa", "factors", "groups", "enroll_first", "enroll_after_change")
-	for b.next() {
-		switch b.option {
-		case "mfa":
-			p.MFA = parseMFA(b)
-		case "factors":
-			b.list(&p.Factors, "FACTOR…")
-			if twice := repeated(p.Factors); twice != "" {
-				b.fail("factors in policy %s names %s twice", p.Name, twice)
-			}
-		case "groups":
-			b.list(&p.Groups, "GROUP…")
-		case "enroll_first":
-			p.EnrollFirst = parseEnroll(b)
-		case "enroll_after_change":
-			p.EnrollAfterChange = parseEnroll(b)
-		}
-	}
-	return p, b.err
-}
-
-func parseMFA(b *block) *MFAConfig {
-	a := b.leaf(1, 3, mfaUsage)
-	if len(a) == 0 {
-		return nil
-	}
-	m := &MFAConfig{Mode: idp.MFAMode(a[0])}
-	rest := a[1:]
-	if m.Mode == idp.MFAEvery && len(rest) > 0 {
-		m.Every, _ = b.parseDuration(rest[0])
-		rest = rest[1:]
-		if len(rest) > 0 && rest[0] == "shared" {
-			m.Shared, rest = true, rest[1:]
-		}
-	}
-	if len(rest) > 0 {
-		b.fail("%q is not understood; mfa takes: %s", strings.Join(rest, " "), mfaUsage)
-	}
-	if err := m.check(); err != nil {
-		b.fail("%w", err)
-	}
-	return m
-}
-
-// repeated returns a value that is in the list twice, or "".
-func repeated(list []string) string {
-	for i, s := range list {
-		if slices.Contains(list[:i], s) {
-			return s
-		}
-	}
-	return ""
+	return names
 }

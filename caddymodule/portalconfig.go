@@ -29,6 +29,8 @@ type PortalConfig struct {
 	HelpURL string `json:"help_url,omitempty"`
 	// Policy is the name of the policy of the portal itself. Default: the policy named default.
 	Policy string `json:"policy,omitempty"`
+	// GroupPolicies are the portal's policies for some groups. The first that has the person is in force. Default: none.
+	GroupPolicies []GroupPolicyConfig `json:"group_policies,omitempty"`
 	// PasswordNotice is how long before a password of the directory expires the portal says so. Default: 14d. Below zero
 	// it never does.
 	PasswordNotice caddy.Duration `json:"password_notice,omitempty"`
@@ -75,7 +77,7 @@ func isLoopback(host string) bool {
 //		title <text>
 //		logo <file>
 //		help <text> [<url>]
-//		policy <name>
+//		policy <name> [for <group...>]
 //		password_notice <duration> | off
 //	}
 func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
@@ -87,7 +89,7 @@ func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 	if _, err := p.address(); err != nil {
 		return nil, d.WrapErr(err)
 	}
-	b := newBlock(d, "portal", "title", "logo", "help", "policy", "password_notice")
+	b := newBlock(d, "portal", "title", "logo", "help", "policy", "password_notice").repeatable("policy")
 	for b.next() {
 		switch b.option {
 		case "title":
@@ -95,7 +97,7 @@ func parsePortal(d *caddyfile.Dispenser) (*PortalConfig, error) {
 		case "logo":
 			b.text(&p.Logo, "FILE")
 		case "policy":
-			b.text(&p.Policy, "NAME")
+			parsePolicyName(b, &p.Policy, &p.GroupPolicies)
 		case "password_notice":
 			p.parseNotice(b)
 		case "help":

@@ -22,6 +22,11 @@ func (a *App) checkServed() error {
 	found, served := false, false
 	for _, server := range v.(*caddyhttp.App).Servers {
 		f, s := portalIn(server.Routes, r, true)
+		if s {
+			if err := a.checkHops(server); err != nil {
+				return err
+			}
+		}
 		found, served = found || f, served || s
 	}
 	switch {

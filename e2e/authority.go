@@ -87,6 +87,18 @@ func (a *Authority) issue(end time.Time, purposes []asn1.ObjectIdentifier, names
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
+// IssueClient signs a certificate for a computer, which shows it to servers.
+func (a *Authority) IssueClient(name string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	der, err := sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, a.cert, key, a.key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
 // WritePair writes a certificate of Issue's to cert.pem and its key to key.pem in dir.
 func (a *Authority) WritePair(dir string, names ...string) error {
 	pair, err := a.Issue(names...)

@@ -24,6 +24,8 @@ import (
 type Profile struct {
 	home string // of NSS, where Chromium looks for authorities on Linux
 	data string
+	// portal is the port of this machine where the portal is found, instead of the one of its address.
+	portal int
 }
 
 // NewProfile makes an empty profile that trusts Caddy's own authority. It is trusted, and not certificate
@@ -60,12 +62,16 @@ type Posted struct {
 // name exists. The browser closes with the test at the latest.
 func OpenBrowser(t testing.TB, p Profile) *Browser {
 	t.Helper()
+	names := "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND"
+	if p.portal != 0 {
+		names = fmt.Sprintf("MAP sso.example.test 127.0.0.1:%d, ", p.portal) + names
+	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("/usr/bin/chromium"),
 		chromedp.NoSandbox, // root has none, and the pages are our own
 		chromedp.UserDataDir(p.data),
 		chromedp.Env("HOME="+p.home),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", names),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),

@@ -48,11 +48,14 @@ func (g *Gateway) event(r *http.Request, v *visitor, kind, result string) Event 
 	return e
 }
 
-// decidedBy writes down the rule.
-func (e *Event) decidedBy(d Decision) {
-	e.Policy, e.Rule, e.Digest = d.Policy, d.Rule, d.Digest
+// decidedBy writes down the rule, and the visit that it was decided on.
+func (g *Gateway) decidedBy(e *Event, v *visitor, d Decision) {
+	e.Section, e.Policy, e.Rule, e.Digest = d.Section, d.Policy, d.Rule, d.Digest
 	if e.Reason == "" {
 		e.Reason = d.Reason
+	}
+	if v.judged != nil && d.Digest != "" {
+		e.Visit = g.guardOf(v.judged.App).recorded(*v.judged)
 	}
 }
 
@@ -74,11 +77,10 @@ func (g *Gateway) record(r *http.Request, e Event) error {
 
 // tellRule keeps the policy text behind the event's digest.
 func (g *Gateway) tellRule(ctx context.Context, e Event) error {
-	p := g.policyOf(e.App)
-	if p.digest() != e.Digest {
-		return nil
+	if guard := g.guardOf(e.App); guard.sum == e.Digest {
+		return g.told.tell(ctx, g.store, guard)
 	}
-	return g.told.tell(ctx, g.store, p)
+	return nil
 }
 
 // refuse records a refusal and returns its page under the same reference number.

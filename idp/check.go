@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 		add(g.applications[i].Application)
 	}
 	out = append(out, g.checkRoutes()...)
-	out = append(out, g.checkPolicies()...)
+	out = append(out, g.CheckPolicies()...)
 	return append(out, g.checkEntitled()...)
 }
 
@@ -62,24 +61,6 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 // of sources that are no more.
 func (g *Gateway) CheckStore(ctx context.Context) []Finding {
 	return append(append(g.checkKeys(), g.checkClock(ctx)), g.CheckOrphans(ctx)...)
-}
-
-// checkPolicies reports the policies that guard nothing.
-func (g *Gateway) checkPolicies() []Finding {
-	used := map[string]bool{defaultPolicy: true, g.policies.portal.Name: true}
-	for i := range g.applications {
-		used[g.applications[i].policy.Name] = true
-	}
-	var out []Finding
-	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
-		if !used[name] {
-			out = append(out, Finding{
-				Level: LevelWarning, Where: "policy " + name, What: "neither the portal nor an application uses it",
-				Cure: "write policy " + name + " in what it should guard, or take it away",
-			})
-		}
-	}
-	return out
 }
 
 // checkEntitled reports the applications that nobody may open, where all people are known.
@@ -106,7 +87,7 @@ func (g *Gateway) checkEntitled() []Finding {
 
 // opensFor reports whether groups let the person open the application.
 func (a *application) opensFor(u *User) bool {
-	if s := a.policy.Groups; s != nil && !u.InAny(s.Allow) {
+	if s := a.guard.For(u).Groups; s != nil && !u.InAny(s.Allow) {
 		return false
 	}
 	e, ok := a.Application.(Entitler)

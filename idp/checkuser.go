@@ -173,9 +173,17 @@ func (g *Gateway) checkSignIn(ctx context.Context, t Typed, way string) (*User, 
 // what would be sent.
 func (g *Gateway) checkOpens(ctx context.Context, a *application, u *User, client netip.Addr) []Finding {
 	where := "application " + a.tile.Name
-	d := a.policy.Decide(Visit{Now: g.now(), User: u, App: a.tile.Name, Client: client})
+	now := g.now()
+	v := Visit{Now: now, User: u, App: a.tile.Name, Client: client, SignedIn: now, Seen: now}
+	v.Networks = a.guard.networksOf(&v)
+	d := a.guard.Decide(v)
 	if d.Verdict == Deny {
-		return []Finding{{Level: LevelWarning, Where: where, What: fmt.Sprintf("may not open it, by %s of policy %s", d.Rule, d.Policy)}}
+		f := Finding{Level: LevelWarning, Where: where, What: fmt.Sprintf("may not open it, by %s of policy %s", d.Rule, d.Policy)}
+		if closedTile(d) != "" {
+			f.What = fmt.Sprintf("cannot open it from a browser and a place of which nothing is known, by %s of policy %s", d.Rule, d.Policy)
+			f.Cure = "say what is to be supposed: caddy gatehouse explain --user NAME --app " + a.tile.Name
+		}
+		return []Finding{f}
 	}
 	out := []Finding{{Level: LevelOK, Where: where, What: fmt.Sprintf("may open it, by %s of policy %s", d.Rule, d.Policy)}}
 	if d.Verdict == Ask {
@@ -194,7 +202,7 @@ func (g *Gateway) checkOpens(ctx context.Context, a *application, u *User, clien
 // checkAsked reports which second factor a browser that proved none before would be asked for.
 func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, client netip.Addr) Finding {
 	f := Finding{Level: LevelOK, Where: "application " + a.tile.Name}
-	ready, err := g.readyFactors(ctx, &visitor{session: &Session{User: *u}}, g.allowed(a.policy.Factors))
+	ready, err := g.readyFactors(ctx, &visitor{session: &Session{User: *u}}, g.taken(a.guard.For(u)))
 	switch {
 	case err != nil:
 		f.Level, f.What = LevelError, "the factors cannot be asked: "+err.Error()
@@ -209,8 +217,9 @@ func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, clien
 	case len(ready.open) == 0:
 		f.Level, f.What, f.Cure = LevelError, "asks for a second factor, and there is none that the person could set up", "write a factor, or mfa off"
 	default:
-		f.What = fmt.Sprintf("has %s to set up first, by %s of policy %s", factorNames(ready.open), a.policy.EnrollFirst, a.policy.EnrollFirst.From)
-		if !a.policy.EnrollFirst.opens(client) {
+		p := a.guard.For(u)
+		f.What = fmt.Sprintf("has %s to set up first, by %s of policy %s", factorNames(ready.open), p.EnrollFirst, p.EnrollFirst.From)
+		if !p.EnrollFirst.opens(client) {
 			f.Level, f.Cure = LevelWarning, "caddy gatehouse user invite NAME, unless the person comes from one of the networks"
 		}
 	}

@@ -30,9 +30,12 @@ type Config struct {
 	// Client returns the address of the browser, or the zero Addr where it is not known.
 	// It must never come from a header that the client can set.
 	Client func(*http.Request) netip.Addr
-	Log    *slog.Logger
-	Now    func() time.Time // default time.Now
-	Rand   io.Reader        // default crypto/rand
+	// Facts returns what policies may look at of a request. It is asked where a policy reads some of it. The networks are
+	// left out: they follow from Client.
+	Facts func(*http.Request) Facts
+	Log   *slog.Logger
+	Now   func() time.Time // default time.Now
+	Rand  io.Reader        // default crypto/rand
 }
 
 // Portal is the gateway's own face.
@@ -44,6 +47,8 @@ type Portal struct {
 	HelpURL string
 	Accent  string // colour of buttons and links, #rrggbb; default: that of package web
 	Policy  string // policy of the portal itself; default: the global one
+	// GroupPolicies are the portal's policies for some groups. The first that has the person is in force.
+	GroupPolicies []GroupPolicyName
 	// PasswordNotice is how long before a password expires the portal says so; default 14 days, below zero never.
 	PasswordNotice time.Duration
 }
@@ -58,7 +63,9 @@ type Image struct {
 type AppConfig struct {
 	Application Application
 	Policy      string // name of a policy; default: the global one
-	Icon        Image
+	// GroupPolicies are the application's policies for some groups. The first that has the person is in force.
+	GroupPolicies []GroupPolicyName
+	Icon          Image
 }
 
 // SessionLimits says how long a session lives.

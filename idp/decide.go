@@ -2,24 +2,9 @@ package idp
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 )
-
-// Visit is everything a policy may look at. It is a value: [Policy.Decide] has no clock, store or request.
-type Visit struct {
-	Now     time.Time
-	User    *User
-	App     string   // "" is the portal
-	Flow    []Proof  // passed on this very way to the application
-	Session []Passed // passed in this session
-	Device  []Passed // passed on this device, where the person called it their own
-	Client  netip.Addr
-
-	// MustChange is why the password has to be changed first; see [Session].
-	MustChange string
-}
 
 // Verdict is the outcome of a decision. The zero value denies.
 type Verdict int
@@ -27,7 +12,7 @@ type Verdict int
 // The verdicts.
 const (
 	Deny Verdict = iota
-	Ask          // a factor is missing
+	Ask          // something is missing: see [Decision.Reason]
 	Allow
 )
 
@@ -43,87 +28,215 @@ func (v Verdict) String() string {
 	return "deny"
 }
 
+// Reasons of a verdict that asks.
+const (
+	AskMFA     = "mfa"         // a second factor
+	AskSession = "session_old" // the password again
+)
+
 // Decision says what a policy makes of a visit, and which rule made it so.
 type Decision struct {
-	Verdict Verdict
-	Factors []string      // with Ask: the factors that would do, strongest first
-	Keep    time.Duration // how long a proof given now would count on the person's own device
-	Policy  string        // policy that wrote the rule
-	Rule    string        // the rule as the Caddyfile has it
-	Digest  string        // of the whole policy; see [Policy.Text]
-	Reason  string        // one word, with Deny and Ask
-	Public  string        // with Deny: the sentence for the person
+	Verdict  Verdict
+	Factors  []string      // with Ask: the factors that would do, strongest first; nil: any
+	Keep     time.Duration // how long a proof given now would count on the person's own device; 0: for nothing
+	Remember bool          // with Keep: the device is taken for the person's own without a question
+	HotDesk  bool          // the computer is shared: the session ends soon after the launch
+	Outage   string        // the factor that could not be asked, where the plan for that decided
+	Mode     MFAMode       // how often a second factor is asked here, after every section was heard
+	Section  string        // name of the section that decided
+	Policy   string        // policy that wrote the rule
+	Rule     string        // the rule as the Caddyfile has it
+	Digest   string        // of everything that guards the application; see [Policy.Text]
+	Reason   string        // one word, with Deny and Ask
+	Public   string        // with Deny: the sentence for the person
+	Warning  string        // a sentence for the person that stops nothing
 }
 
+// asksFactor reports whether a second factor is missing and nothing else.
+func (d *Decision) asksFactor() bool { return d.Verdict == Ask && d.Reason == AskMFA }
+
 // Decide judges a visit. It is pure. What cannot be judged is denied.
+//
+// A section that denies cannot be outvoted, whichever policy wrote it. Then a password that must be changed comes
+// first, then a session that is too old, then the second factor: "authentication bypass" lets it be left out; else
+// one section that asks for it at every sign-in outweighs any that does not; else the mfa section says.
 //
 // MFA freshness belongs to user, device, factor and time. "mfa always" counts only what was passed
 // on this very way; for the portal, whose sign-in is the session, what was passed in the session.
 // "mfa every D" counts what was passed less than D ago for this application, in this session or on
 // the person's own device. With "shared" it counts what was passed for any application that says
 // shared, and in this session whatever was passed: nobody is asked twice within a minute.
-func (p Policy) Decide(v Visit) Decision {
-	if v.User == nil || p.MFA == nil {
-		return Decision{Reason: "incomplete", Public: "This sign-in cannot be judged. Ask the service desk."}
+func (p *Policy) Decide(v Visit) Decision {
+	d, _ := p.decide(&v)
+	return d
+}
+
+func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
+	if v.User == nil || p.MFA == nil || v.Now.IsZero() {
+		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: p.digest()}, [judging]finding{}
 	}
-	if p.Groups != nil && !v.User.InAny(p.Groups.Allow) {
-		return Decision{
-			Policy: p.Groups.From, Rule: p.Groups.String(), Digest: p.digest(), Reason: "group",
-			Public: "Your account is not allowed to open this. If you need it, ask the service desk.",
+	fs := p.findings(v)
+	d := Decision{Digest: p.digest(), HotDesk: fs[onShared].effect == hotDesk}
+	for i := range fs {
+		switch f := &fs[i]; {
+		case f.effect == refuse:
+			d.by(sectionNames[i], f)
+			d.Reason, d.Public, d.Warning = f.reason, f.public, ""
+			return d, fs
+		case f.effect == warn && d.Warning == "":
+			d.Warning = f.public
 		}
 	}
 	if v.MustChange != "" {
 		// Whatever the policy asks for: nothing opens by a password that must not be used.
-		return Decision{Verdict: Ask, Rule: changeRule, Digest: p.digest(), Reason: v.MustChange}
+		d.Verdict, d.Rule, d.Reason = Ask, changeRule, v.MustChange
+		return d, fs
 	}
-	d := Decision{Policy: p.MFA.From, Rule: p.MFA.String(), Digest: p.digest()}
-	switch p.MFA.Mode {
+	if f := &fs[onSession]; f.effect == renew {
+		d.by(sectionNames[onSession], f)
+		d.Verdict, d.Reason = Ask, f.reason
+		return d, fs
+	}
+	p.secondFactor(v, &d, &fs)
+	if d.Verdict == Deny {
+		d.Warning = "" // one sentence is enough
+	}
+	if d.Verdict == Allow && d.Rule == "" {
+		// A section that was never checked has no text for its rules, so that nobody could be told why.
+		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: d.Digest}, fs
+	}
+	return d, fs
+}
+
+// by writes down which rule decided.
+func (d *Decision) by(section string, f *finding) {
+	d.Section, d.Policy, d.Rule = section, f.from, f.rule
+}
+
+// mode finds how often a second factor is asked, and the rule that says so.
+func (p *Policy) mode(d *Decision, fs *[judging]finding) {
+	d.Mode = p.MFA.Mode
+	d.Section, d.Policy, d.Rule = "mfa", p.MFA.From, p.MFA.String()
+	for _, want := range [...]struct {
+		effect effect
+		mode   MFAMode
+	}{{bypass, MFAOff}, {always, MFAAlways}, {skip, MFAOff}} {
+		for i := range fs {
+			if fs[i].effect == want.effect {
+				d.Mode = want.mode
+				d.by(sectionNames[i], &fs[i])
+				return
+			}
+		}
+	}
+}
+
+// secondFactor finishes a decision that nothing else stands in the way of.
+func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
+	p.mode(d, fs)
+	switch d.Mode {
 	case MFAOff:
 		d.Verdict = Allow
-		return d
+		return
 	case MFAAlways:
-		if p.counts(v.Flow) || v.App == "" && p.counts(bare(v.Session)) {
-			d.Verdict = Allow
-			return d
-		}
 	case MFAEvery:
-		d.Keep = p.MFA.Every
-		if p.counts(v.Flow) || p.fresh(v, v.Session, p.MFA.Shared) || p.fresh(v, v.Device, false) {
-			d.Verdict = Allow
-			return d
+		mode := p.Remembered.mode()
+		if mode != RememberOff && !d.HotDesk {
+			d.Keep, d.Remember = p.MFA.Every, mode == RememberAuto
 		}
 	default:
-		d.Reason, d.Public = "incomplete", "This sign-in cannot be judged. Ask the service desk."
-		return d
+		d.Reason, d.Public = "incomplete", cannotJudge
+		return
 	}
-	d.Verdict, d.Reason = Ask, "mfa"
+	if p.passed(v, d) {
+		d.Verdict = Allow
+		return
+	}
+	if r := p.stoodIn(v); r != nil {
+		d.Verdict, d.Keep, d.Remember = Allow, 0, false
+		d.Section, d.Policy, d.Rule = "outage", p.Outage.From, r.text
+		return
+	}
+	d.Verdict, d.Reason = Ask, AskMFA
 	if p.Factors != nil {
 		d.Factors = slices.Clone(p.Factors.Names)
 	}
-	return d
+	p.withoutFactor(v, d)
 }
 
-// counts reports whether one of the proofs is by a factor that the policy takes. The password never is.
-func (p Policy) counts(proofs []Proof) bool {
-	return slices.ContainsFunc(proofs, p.takes)
+// withoutFactor looks at somebody who cannot show the factor that is asked: because it cannot be asked, or because
+// they have none.
+func (p *Policy) withoutFactor(v *Visit, d *Decision) {
+	switch {
+	case v.Holding == nil || slices.ContainsFunc(v.Holding.Enrolled, p.lists):
+		return
+	case len(v.Holding.Unreachable) > 0:
+		p.inOutage(v, d)
+	case len(v.Holding.Enrolled) == 0 && p.NewUser != nil && p.NewUser.Mode != NewUserEnroll:
+		d.Section, d.Policy, d.Rule = "new_user", p.NewUser.From, p.NewUser.lines()[0]
+		d.Keep, d.Remember = 0, false
+		if p.NewUser.Mode == NewUserAllow {
+			d.Verdict, d.Reason = Allow, ""
+			return
+		}
+		d.Verdict, d.Factors = Deny, nil
+		d.Reason, d.Public = "new_user", "You need a second step to open this, and have set up none. Ask the service desk."
+	}
 }
 
-func (p Policy) takes(proof Proof) bool {
-	return proof.Factor != PasswordFactor && (p.Factors == nil || slices.Contains(p.Factors.Names, proof.Factor))
+// inOutage follows the plan for a factor that cannot be asked. Without one the person waits.
+func (p *Policy) inOutage(v *Visit, d *Decision) {
+	r := p.plan(v)
+	if r == nil {
+		return
+	}
+	d.Section, d.Policy, d.Rule, d.Outage = "outage", p.Outage.From, r.text, r.Factor
+	d.Keep, d.Remember = 0, false
+	switch {
+	case len(r.Use) > 0:
+		d.Factors = slices.Clone(r.Use)
+	case !r.Deny && v.User.InAny(r.Allow):
+		d.Verdict, d.Reason, d.Factors = Allow, "", nil
+	default:
+		d.Verdict, d.Factors = Deny, nil
+		d.Reason, d.Public = "outage", "Your second step does not answer just now, and this does not open without it. Try again in a few minutes."
+	}
 }
 
-// fresh reports whether one of the proofs is young enough and was for this application, or for any.
-// A proof from the future (a clock that was set back) counts for nothing.
-func (p Policy) fresh(v Visit, proofs []Passed, anyScope bool) bool {
-	scope := p.scope(v.App)
-	return slices.ContainsFunc(proofs, func(o Passed) bool {
-		age := v.Now.Sub(o.At)
-		return (anyScope || o.Scope == scope) && p.takes(o.Proof) && age >= -time.Minute && age < p.MFA.Every
-	})
+// lists reports whether the policy takes a factor, outages aside.
+func (p *Policy) lists(factor string) bool {
+	return factor != PasswordFactor && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
+}
+
+// passed reports whether a second factor counts that was passed on this way, in this session or on this device.
+func (p *Policy) passed(v *Visit, d *Decision) bool {
+	for i := range v.Flow {
+		if p.lists(v.Flow[i].Factor) {
+			return true
+		}
+	}
+	return (d.Mode == MFAEvery || v.App == "") && p.fresh(v, v.Session, p.MFA.Shared) || d.Keep > 0 && p.fresh(v, v.Device, false)
+}
+
+// fresh reports whether one of the proofs is by a factor that the policy takes, and counts still.
+func (p *Policy) fresh(v *Visit, proofs []Passed, anyScope bool) bool {
+	for i := range proofs {
+		if p.lists(proofs[i].Factor) && p.young(v, &proofs[i], anyScope) {
+			return true
+		}
+	}
+	return false
+}
+
+// young reports whether a proof is of less than the time that "mfa every" says, and was for this application, or for any.
+// Where that is not written, a proof of the session is young for the portal; where it is, a section that asks at every
+// sign-in must not make it last longer.
+func (p *Policy) young(v *Visit, o *Passed, anyScope bool) bool {
+	return p.MFA.Mode != MFAEvery || (anyScope || o.Scope == p.scope(v.App)) && v.age(o.At) < p.MFA.Every
 }
 
 // scope is what a proof given under this policy counts for.
-func (p Policy) scope(app string) string {
+func (p *Policy) scope(app string) string {
 	if p.MFA != nil && p.MFA.Shared {
 		return SharedScope
 	}
@@ -131,16 +244,28 @@ func (p Policy) scope(app string) string {
 }
 
 // asks says beforehand what an application will ask for, for its tile.
-func (p Policy) asks(d Decision, factor string) string {
+func (p *Policy) asks(d Decision, factor string) string {
 	switch {
-	case p.MFA.Mode == MFAOff:
+	case d.Reason == AskSession:
+		return "will ask for your password"
+	case d.Mode == MFAOff, d.Verdict == Allow && d.Section == "new_user", d.Outage != "" && d.Verdict == Allow:
 		return ""
-	case p.MFA.Mode == MFAEvery && d.Verdict == Allow:
+	case d.Mode == MFAEvery && d.Verdict == Allow && d.Keep == 0:
+		return fmt.Sprintf("asks for your %s: once a session", factor)
+	case d.Mode == MFAEvery && d.Verdict == Allow:
 		return fmt.Sprintf("asks for your %s every %s", factor, long(p.MFA.Every))
-	case p.MFA.Mode == MFAEvery:
+	case d.Mode == MFAEvery && d.Keep > 0:
 		return fmt.Sprintf("will ask for your %s, then not for %s", factor, long(p.MFA.Every))
+	case d.Mode == MFAEvery:
+		return fmt.Sprintf("will ask for your %s", factor)
 	}
-	return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	switch d.Section {
+	case "mfa":
+		return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	case sectionNames[onEndpoints]:
+		return fmt.Sprintf("asks for your %s: every sign-in on this computer", factor)
+	}
+	return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
 }
 
 // long prints a duration in words: "7 days".

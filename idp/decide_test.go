@@ -134,7 +134,7 @@ func TestNetworkContains(t *testing.T) {
 
 func TestPolicyText(t *testing.T) {
 	_, connect := headline(t)
-	want := "policy weekly\nmfa every 7d shared # weekly\nfactors totp # default\nenroll_first anywhere # built-in\nenroll_after_change with_code # built-in\n"
+	want := "policy weekly\nnew_user enroll # built-in\nmfa every 7d shared # weekly\nremembered_devices ask # built-in\nfactors totp # default\nenroll_first anywhere # built-in\nenroll_after_change with_code # built-in\n"
 	if got := connect.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -25,12 +25,12 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 		return nil, Decision{}, nil // the password comes first
 	}
 	d, _, err := g.decide(r, v)
-	if err != nil || d.Verdict != Ask {
+	if err != nil || !d.asksFactor() {
 		return nil, d, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
-	if err != nil || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
-		return nil, d, err
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
+	if err != nil || d.Outage != "" || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
+		return nil, d, err // what stands in for a factor that cannot be asked has to be there already
 	}
 	return ready.open, d, nil
 }
@@ -50,7 +50,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
-	case d.Verdict != Ask:
+	case !d.asksFactor():
 		return g.next(w, r, v)
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
@@ -71,7 +71,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 // nothingToEnroll refuses: there is either a factor to prove (next leads there) or none that could be set up.
 func (g *Gateway) nothingToEnroll(r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventEnroll, Denied)
-	e.decidedBy(d)
+	g.decidedBy(&e, v, d)
 	e.Reason = "no_factor"
 	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: "There is no second step that you can set up here. Ask the service desk.", Reason: "no_factor"})
 }
@@ -82,7 +82,7 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 	if v.flow.Invited {
 		return true, nil
 	}
-	p, client := g.policyOf(v.flow.App), g.client(r)
+	p, client := g.policyFor(v), g.client(r)
 	if p.EnrollFirst == nil || !p.EnrollFirst.opens(client) {
 		return false, nil
 	}
@@ -103,7 +103,7 @@ func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) 
 	if hasFactor(bare(v.session.Proofs)) {
 		return false, nil
 	}
-	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
 	return len(ready.enrolled) > 0 || len(ready.unreachable) > 0, err
 }
 
@@ -114,7 +114,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	open, d, err := g.enrollable(r, v)
-	if err != nil || d.Verdict != Ask || len(open) == 0 {
+	if err != nil || !d.asksFactor() || len(open) == 0 {
 		if err != nil {
 			return err
 		}

@@ -22,9 +22,11 @@ type Event struct {
 	Client netip.Addr `json:"client,omitzero"`
 	Agent  string     `json:"agent,omitempty"` // User-Agent, shortened
 
+	Section    string        `json:"section,omitempty"` // of the policy, that decided
 	Policy     string        `json:"policy,omitempty"`
 	Rule       string        `json:"rule,omitempty"`   // section that decided and its text
 	Digest     string        `json:"digest,omitempty"` // of the whole policy text in force
+	Visit      *Visit        `json:"visit,omitempty"`  // what was decided on, with those facts that the policy reads
 	Launch     *LaunchRecord `json:"launch,omitempty"`
 	CrossSite  bool          `json:"cross_site,omitempty"`  // a deep link followed from another site
 	BreakGlass bool          `json:"break_glass,omitempty"` // local account while a directory was down
@@ -40,7 +42,8 @@ const (
 	EventLockout  = "lockout"
 	EventLaunch   = "launch"
 	EventDevice   = "device"
-	EventPassword = "password" // a password was changed, or was not
+	EventOutage   = "outage"   // a factor could not be asked, and the plan for that decided
+	EventPassword = "password" // a change of a password was begun, was made, or was not; see Begun
 	EventInvite   = "invite"
 	EventKeys     = "keys"
 	EventConfig   = "config"
@@ -52,4 +55,7 @@ const (
 	Success = "success"
 	Failure = "failure"
 	Denied  = "denied"
+	// Begun stands before what another system does, which may be done without our hearing of it. The line of the outcome has the
+	// same reference number. Where there is none, the other system knows what came of it.
+	Begun = "begun"
 )

@@ -33,12 +33,14 @@ type Gateway struct {
 	looks        looks
 	factors      []Factor
 	policies     policySet
+	guard        *Guard // of the portal
 	applications []application
 	byName       map[string]*application
 
 	metadata func() ([]byte, error)
 	observe  func(*http.Request, Event)
 	client   func(*http.Request) netip.Addr
+	facts    func(*http.Request) Facts
 	log      *slog.Logger
 	now      func() time.Time
 	rand     io.Reader
@@ -53,8 +55,8 @@ type Gateway struct {
 // application is an AppConfig with what New worked out.
 type application struct {
 	Application
-	tile   Tile
-	policy Policy
+	tile  Tile
+	guard *Guard
 }
 
 // New checks the configuration and builds a gateway. It does no I/O.
@@ -69,7 +71,7 @@ func New(c Config) (*Gateway, error) {
 		portal: c.Portal, origin: c.Portal.URL.Scheme + "://" + c.Portal.URL.Host,
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
-		factors: c.Factors, metadata: c.Metadata, client: c.Client,
+		factors: c.Factors, metadata: c.Metadata, client: c.Client, facts: c.Facts,
 		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
 	}
 	if g.limits.Refresh > g.limits.Grace {
@@ -87,7 +89,7 @@ func New(c Config) (*Gateway, error) {
 	if g.policies, err = newPolicySet(c.Policies); err != nil {
 		return nil, err
 	}
-	if g.policies.portal, err = g.policies.named(c.Portal.Policy); err != nil {
+	if g.guard, err = g.policies.guard(c.Portal.Policy, c.Portal.GroupPolicies); err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	if err := g.addApplications(c.Applications); err != nil {
@@ -124,6 +126,9 @@ func (g *Gateway) defaults(c Config) {
 	}
 	if g.client == nil {
 		g.client = func(*http.Request) netip.Addr { return netip.Addr{} }
+	}
+	if g.facts == nil {
+		g.facts = func(*http.Request) Facts { return Facts{} }
 	}
 	g.observe = func(*http.Request, Event) {}
 	if c.Observe != nil {
@@ -166,7 +171,7 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 		if g.byName[tile.Name] != nil {
 			return fmt.Errorf("application %q is configured twice", tile.Name)
 		}
-		p, err := g.policies.named(c.Policy)
+		guard, err := g.policies.guard(c.Policy, c.GroupPolicies)
 		if err != nil {
 			return fmt.Errorf("application %q: %w", tile.Name, err)
 		}
@@ -176,7 +181,7 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 		if len(c.Icon.Data) > 0 {
 			tile.Icon = g.pages.Asset(iconName(tile.Name))
 		}
-		g.applications = append(g.applications, application{c.Application, tile, p})
+		g.applications = append(g.applications, application{c.Application, tile, guard})
 		g.byName[tile.Name] = &g.applications[len(g.applications)-1]
 	}
 	return nil
@@ -193,10 +198,7 @@ func (g *Gateway) checkFactorNames() error {
 		names = append(names, f.Name())
 	}
 	for _, p := range g.policies.all() {
-		if p.Factors == nil {
-			continue
-		}
-		for _, n := range p.Factors.Names {
+		for _, n := range p.factorNames() {
 			if !known[n] {
 				return fmt.Errorf("policy %q: no factor named %q; there are: %s", p.Name, n, strings.Join(names, ", "))
 			}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -57,6 +58,9 @@ func (g *Gateway) goTo(w http.ResponseWriter, r *http.Request, v *visitor, f *fl
 	}
 	if d.Verdict != Allow {
 		return g.setOut(w, r, v, f)
+	}
+	if err := g.recordOutage(r, v, d); err != nil {
+		return err
 	}
 	return g.launch(w, r, v, d)
 }
@@ -142,8 +146,11 @@ func (g *Gateway) postChoice(w http.ResponseWriter, r *http.Request, a *applicat
 func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
 	a := g.byName[v.flow.App]
 	if l, ok := a.Application.(Linker); ok {
+		if err := g.endSoon(r, v, d); err != nil {
+			return err
+		}
 		e := g.event(r, v, EventLaunch, Success)
-		e.decidedBy(d)
+		g.decidedBy(&e, v, d)
 		if err := g.record(r, e); err != nil {
 			return err
 		}
@@ -154,6 +161,9 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 		return fmt.Errorf("application %q can neither be signed in to nor opened", a.tile.Name)
 	}
 	if asked, err := g.choose(w, r, v, a); asked || err != nil {
+		return err
+	}
+	if err := g.endSoon(r, v, d); err != nil {
 		return err
 	}
 	form, err := g.signIn(r, v, sender, d)
@@ -169,13 +179,34 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 	return nil
 }
 
+// hotDeskLife is how long a session on a shared computer goes on after its last launch.
+const hotDeskLife = 5 * time.Minute
+
+// endSoon ends the session of somebody on a shared computer a few minutes after what they opened last: the next
+// person there must find no portal of theirs. What was opened has a session of its own.
+func (g *Gateway) endSoon(r *http.Request, v *visitor, d Decision) error {
+	if !d.HotDesk {
+		return nil
+	}
+	s := *v.session
+	s.Expires = g.now().Add(hotDeskLife)
+	if most := s.SignedIn.Add(g.limits.Absolute); most.Before(s.Expires) {
+		s.Expires = most
+	}
+	err := g.store.ReplaceSession(context.WithoutCancel(r.Context()), s.ID, &s)
+	if errors.Is(err, ErrNotFound) {
+		return sessionEnded()
+	}
+	return err
+}
+
 // signIn makes the form and the audit line of a launch. Whoever launches at the same moment may share the
 // writing of the line, so they are told that it will come.
 func (g *Gateway) signIn(r *http.Request, v *visitor, sender SAMLSender, d Decision) (*Form, error) {
 	over := g.store.Expect()
 	defer over()
 	e := g.event(r, v, EventLaunch, Success)
-	e.decidedBy(d)
+	g.decidedBy(&e, v, d)
 	form, err := sender.SignIn(r.Context(), &v.session.User, Launch{
 		Now: g.now(), SignedInAt: v.session.SignedIn, Proofs: bare(v.session.Proofs),
 		Session: sessionIndex(v.session), Choice: v.flow.Choice, Destination: v.flow.Destination,

@@ -1,10 +1,10 @@
 package idp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -18,10 +18,15 @@ const (
 
 // The sentences of the sign-in. The same for every reason, so that nothing can be learnt from them.
 const (
-	wrongSentence   = "That user name and password do not match. Check both and try again."
+	exactSentence   = "That user name and password do not match. Check both and try again."
 	limitedSentence = "There were too many tries. Wait a few minutes, then try again."
-	cannotSentence  = "We cannot check passwords just now. Try again in a minute."
+	cannotSentence  = "We cannot check passwords just now. Try again in a minute. If yours is an emergency account, check your user name and password first."
 )
+
+// wrongSentence is what strangers read, who may have tried too often: within that time it was counted.
+func wrongSentence(within time.Duration) string {
+	return "That user name and password do not match, or there were too many tries. Check both and try again; if that does not help, wait " + atLeast(within) + " or ask the service desk."
+}
 
 // getLogin asks for the name, or for the password once there is a name.
 func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
@@ -96,12 +101,12 @@ func (g *Gateway) postLogin(w http.ResponseWriter, r *http.Request) error {
 		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your password.")
 		return nil
 	}
-	u, err := g.checkPassword(r, v, password)
-	due := g.changeDue(u, err)
+	c, err := g.checkPassword(r, v, password)
+	due := g.changeDue(c.user, err)
 	if err != nil && due == "" {
 		return g.loginFailed(w, r, v, err)
 	}
-	return g.signedIn(w, r, v, u, due)
+	return g.signedIn(w, r, v, c, due)
 }
 
 // emptyPassword reports whether a password is refused before any source hears of it: an empty one turns a simple
@@ -110,8 +115,8 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 
 // signedIn starts the session of a person whose password was right. due is why it must be changed before anything
 // else, or empty.
-func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User, due string) error {
-	now := g.now()
+func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
+	now, u := g.now(), c.user
 	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
 	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
@@ -128,6 +133,9 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
+	if err := g.outlives(w, r, v, c.ending); err != nil {
+		return err
+	}
 	v.flow.belongTo(u.Key())
 	if err := g.keep(r.Context(), v); err != nil {
 		return err
@@ -142,38 +150,67 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	// Whoever is signed in to this browser need not be the one whose password was tried.
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
-	status, sentence := e.judgedPassword(w, err, wrongSentence, cannotSentence)
-	// One line a minute tells of an address that is limited; one for each try would be another way to fill the log.
-	if !errors.Is(err, errAddressLimited) || g.limiter.told.allow(e.Client, e.Time) {
-		if err := g.record(r, e); err != nil {
-			return err
+	e.because(err)
+	shown, wrong := err, exactSentence
+	if failed, ok := errors.AsType[*failure](err); ok {
+		shown = failed.shown
+		if failed.within > 0 {
+			wrong = wrongSentence(failed.within)
 		}
+	}
+	status, sentence := answer(w, shown, wrong, cannotSentence)
+	if err := g.recordTry(r, e, err); err != nil {
+		return err
 	}
 	g.showLogin(w, v, status, sentence)
 	return nil
 }
 
-// judgedPassword notes why a password was not taken, and returns the page's status and sentence: wrong where it was wrong, cannot
-// where nobody could judge it.
-func (e *Event) judgedPassword(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+// recordTry records that a password was not taken. One line a minute tells of an address that is limited; one for each try
+// would be another way to fill the log.
+func (g *Gateway) recordTry(r *http.Request, e Event, err error) error {
+	if errors.Is(err, errAddressLimited) && !g.limiter.told.allow(e.Client, e.Time) {
+		return nil
+	}
+	return g.record(r, e)
+}
+
+// because notes why a password was not taken.
+func (e *Event) because(err error) {
 	state, isState := errors.AsType[*AccountState](err)
 	public, isPublic := errors.AsType[*Error](err)
 	switch {
 	case errors.Is(err, ErrBadCredentials):
 		e.Reason = "bad_credentials"
-		return http.StatusUnauthorized, wrong
 	case errors.Is(err, errLimited):
 		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+	case isState:
+		e.Reason = state.State
+	case isPublic:
+		e.Reason = public.Reason
+	case errors.Is(err, errUncounted):
+		e.Reason = "uncounted"
+	default:
+		e.Reason = "source_unavailable"
+	}
+}
+
+// answer returns the status and the sentence of the page that says why a password was not taken: wrong where it was wrong,
+// cannot where nobody could judge it.
+func answer(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+	state, isState := errors.AsType[*AccountState](err)
+	public, isPublic := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		return http.StatusUnauthorized, wrong
+	case errors.Is(err, errLimited):
 		w.Header().Set("Retry-After", "60")
 		return http.StatusTooManyRequests, limitedSentence
 	case isState:
-		e.Reason = state.State
 		return http.StatusForbidden, stateSentence(state.State)
 	case isPublic:
-		e.Reason = public.Reason
 		return public.Status, public.Public
 	}
-	e.Reason = "source_unavailable"
 	w.Header().Set("Retry-After", "5")
 	return http.StatusServiceUnavailable, cannot
 }
@@ -191,44 +228,4 @@ func stateSentence(state string) string {
 		return "Your account may not sign in from here."
 	}
 	return "Your account cannot be used. Ask the service desk."
-}
-
-// getLogout says that the session has ended, or asks whether it should.
-func (g *Gateway) getLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	if v.session != nil {
-		return redirect(w, "/")
-	}
-	again := "/"
-	if app := r.URL.Query().Get("app"); g.byName[app] != nil {
-		again = "/apps/" + app
-	}
-	g.show(w, http.StatusOK, web.SignedOut{Frame: g.frame(nil), Again: again})
-	return nil
-}
-
-// postLogout ends the session on the server. The device stays remembered.
-func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	// A page that was open while the session got a new id holds an old form; signing out from it must
-	// work too. The worst that a forged form could do is to sign somebody out.
-	if v.session == nil || !v.ownForm(r) && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
-		return redirect(w, "/logout")
-	}
-	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
-		return err
-	}
-	if err := g.record(r, g.event(r, v, EventLogout, Success)); err != nil {
-		return err
-	}
-	if err := v.cookie.erase(w); err != nil {
-		return err
-	}
-	return redirect(w, "/logout")
 }

@@ -92,20 +92,18 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 // askedFactor returns the factor of the address where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
 	var (
-		d      Decision
-		counts *FactorsSection
-		err    error
+		d   Decision
+		err error
 	)
 	if v.changes() {
 		d = v.askedForChange()
 	} else {
 		d, _, err = g.decide(r, v)
-		counts = g.policyOf(v.flow.App).Factors
 	}
-	if err != nil || d.Verdict != Ask {
+	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(counts))
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
 	if err != nil {
 		return nil, d, ready, err
 	}
@@ -134,6 +132,15 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
+	}
+	if d.Outage != "" {
+		return "Your usual second step does not answer just now, so this one is asked."
+	}
+	if d.Mode == MFAAlways && d.Section == sectionNames[onEndpoints] {
+		return "Asked at every sign-in on this computer."
+	}
+	if d.Mode == MFAAlways && d.Section != "mfa" {
+		return "Asked at every sign-in from where you are."
 	}
 	if d.Keep > 0 {
 		return "Asked every " + long(d.Keep) + " on your own device."

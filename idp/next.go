@@ -24,14 +24,22 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if err != nil {
 		return err
 	}
+	if err := g.recordOutage(r, v, d); err != nil {
+		return err
+	}
 	if d.Verdict == Deny {
 		return g.deny(r, v, d)
 	}
 	if d.Verdict == Ask {
 		return g.ask(w, r, v, d)
 	}
-	if d.Keep > 0 && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked && len(v.flow.Proofs) > 0 {
-		return redirect(w, v.withFlow("/mfa"))
+	if v.asksDevice(d, own) {
+		if !d.Remember {
+			return redirect(w, v.withFlow("/mfa"))
+		}
+		if err := g.rememberUnasked(w, r, v, d); err != nil {
+			return err
+		}
 	}
 	if v.flow.App != "" {
 		return redirect(w, v.withFlow("/apps/"+v.flow.App))
@@ -48,67 +56,85 @@ func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error)
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	return g.policyOf(v.flow.App).Decide(g.visit(r, v, own, v.flow.App)), own, nil
+	d, err := g.judgeVisit(r, v, own, v.flow.App)
+	return d, own, err
 }
 
 // decideLaunch is decide for those who need no device. What was passed on the device can only add to
 // what was passed in the session (see [Policy.Decide]), so its row is read where that is not enough.
 func (g *Gateway) decideLaunch(r *http.Request, v *visitor) (Decision, error) {
-	d := g.policyOf(v.flow.App).Decide(g.visit(r, v, nil, v.flow.App))
-	if d.Verdict == Allow {
-		return d, nil
+	d, err := g.judgeVisit(r, v, nil, v.flow.App)
+	if err != nil || d.Verdict == Allow {
+		return d, err
 	}
-	d, _, err := g.decide(r, v)
+	d, _, err = g.decide(r, v)
 	return d, err
-}
-
-// visit gathers what a policy may look at.
-func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) Visit {
-	visit := Visit{Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, Client: g.client(r), MustChange: v.session.MustChange}
-	if v.flow != nil && v.flow.App == app {
-		visit.Flow = v.flow.Proofs
-	}
-	if own != nil {
-		visit.Device = own.Proofs
-	}
-	return visit
-}
-
-// policyOf returns the policy in force for an application, or the portal ("").
-func (g *Gateway) policyOf(app string) Policy {
-	if a := g.byName[app]; a != nil {
-		return a.policy
-	}
-	return g.policies.portal
 }
 
 // deny writes the audit line of a refusal and returns its page.
 func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventDecision, Denied)
 	e.App, e.Reason = v.flow.App, d.Reason
-	e.decidedBy(d)
+	g.decidedBy(&e, v, d)
 	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
+}
+
+// recordOutage writes down that a factor could not be asked and that the plan for it decided.
+func (g *Gateway) recordOutage(r *http.Request, v *visitor, d Decision) error {
+	if d.Outage == "" {
+		return nil
+	}
+	e := g.event(r, v, EventOutage, d.Verdict.String())
+	e.App, e.Factor, e.Reason = v.flow.App, d.Outage, "factor_unreachable"
+	g.decidedBy(&e, v, d)
+	return g.record(r, e)
 }
 
 // ask sends the visitor to the factor that is missing, or to set one up.
 func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
-	ready, err := g.readyFactors(r.Context(), v, g.allowed(g.policyOf(v.flow.App).Factors))
+	if d.Reason == AskSession {
+		return g.signInAgain(w, r, v, d)
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
 	if err != nil {
 		return err
 	}
 	e := g.event(r, v, EventDecision, "ask")
 	e.App = v.flow.App
-	e.decidedBy(d)
+	g.decidedBy(&e, v, d)
 	if err := g.record(r, e); err != nil {
 		return err
 	}
 	if len(ready.enrolled) > 0 {
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
-	if len(ready.unreachable) > 0 {
+	if len(ready.unreachable) > 0 || d.Outage != "" {
 		return ready.unanswered()
 	}
 	return redirect(w, v.withFlow("/enroll"))
+}
+
+// signInAgain ends a session that is too old for where the visitor is going, and asks for the password once more.
+func (g *Gateway) signInAgain(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
+	e := g.event(r, v, EventLogout, Success)
+	g.decidedBy(&e, v, d)
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
+		return err
+	}
+	if err := v.cookie.erase(w); err != nil {
+		return err
+	}
+	name := v.session.User.Name
+	v.session = nil
+	v.flow.belongTo("")
+	v.flow.Name = name
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	return redirect(w, v.withFlow("/login"))
 }
 
 // readiness sorts the allowed factors by what the person can do with them.
@@ -148,7 +174,7 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 
 // pass adds a proof to the session, the device and the flow, under a new session id.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
-	policy := g.policyOf(v.flow.App)
+	policy := g.policyFor(v)
 	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
 	switch _, err := g.store.Session(r.Context(), v.session.ID); {
@@ -161,7 +187,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err != nil {
 		return err
 	}
-	if err := g.rememberProof(context.WithoutCancel(r.Context()), own, passed); err != nil {
+	if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
 		return err
 	}
 	s := *v.session

@@ -67,20 +67,23 @@ func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, 
 	if v.askedForChange().Verdict == Allow {
 		return readiness{}, nil
 	}
-	ready, err := g.readyFactors(ctx, v, g.allowed(nil))
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
 	ready.open = nil
 	return ready, err
 }
 
 // nextChange is next on a way over a new password.
 func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	if err := g.mayChange(r, v); err != nil {
+		return err
+	}
 	ready, err := g.factorsForChange(r.Context(), v)
 	switch {
 	case err != nil:
 		return err
 	case len(ready.enrolled) > 0:
 		e := g.event(r, v, EventDecision, "ask")
-		e.decidedBy(v.askedForChange())
+		g.decidedBy(&e, v, v.askedForChange())
 		if err := g.record(r, e); err != nil {
 			return err
 		}
@@ -89,6 +92,16 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		return ready.unanswered()
 	}
 	return redirect(w, v.withFlow("/password"))
+}
+
+// mayChange refuses where the policy lets the person in neither before nor after: a password that was given out or left
+// to expire must not be changed from where its owner could not sign in.
+func (g *Gateway) mayChange(r *http.Request, v *visitor) error {
+	d, _, err := g.decide(r, v)
+	if err == nil && d.Verdict == Deny {
+		err = g.deny(r, v, d)
+	}
+	return err
 }
 
 // getPassword asks for the new password, where that is next.
@@ -119,6 +132,9 @@ func (g *Gateway) getPassword(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordChanger, error) {
 	if !v.changes() {
 		return nil, nil, nil
+	}
+	if err := g.mayChange(r, v); err != nil {
+		return nil, nil, err
 	}
 	if ready, err := g.factorsForChange(r.Context(), v); err != nil || len(ready.enrolled)+len(ready.unreachable) > 0 {
 		return nil, nil, err
@@ -181,10 +197,11 @@ func (g *Gateway) postPassword(w http.ResponseWriter, r *http.Request) error {
 		g.showNewPassword(w, v, rulesFor(r.Context(), v, c), http.StatusUnprocessableEntity, field, sentence)
 		return nil
 	}
-	if err := g.change(r, v, o, c, old, replacement); err != nil {
-		return g.changeFailed(w, r, v, c, err)
+	begun, err := g.change(r, v, o, c, old, replacement)
+	if err != nil {
+		return g.changeFailed(w, r, v, c, begun, err)
 	}
-	if err := g.changed(w, r, v, o); err != nil {
+	if err := g.changed(w, r, v, o, begun); err != nil {
 		return err
 	}
 	return g.next(w, r, v)

@@ -1,13 +1,11 @@
 package idp
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // defaultPolicy is the name of the global policy.
@@ -15,17 +13,26 @@ const defaultPolicy = "default"
 
 // policySet holds the policies of a configuration, each complete.
 type policySet struct {
-	byName map[string]Policy
-	global Policy
-	portal Policy
+	byName  map[string]Policy
+	written map[string]Policy // as written, with nothing inherited
+	global  Policy
 }
 
 // newPolicySet completes each policy from the one named default and that from [BuiltIn].
 func newPolicySet(written []*Policy) (policySet, error) {
-	set := policySet{byName: map[string]Policy{}, global: BuiltIn().sealed()}
+	set := policySet{byName: map[string]Policy{}, written: map[string]Policy{}}
+	var err error
+	if set.global, err = BuiltIn().sealed(); err != nil {
+		return set, err
+	}
 	for _, p := range written {
 		if p.Name == defaultPolicy {
-			set.global = p.signed().Over(BuiltIn()).sealed()
+			if _, twice := set.byName[defaultPolicy]; twice {
+				return set, fmt.Errorf("policy %q is configured twice", p.Name)
+			}
+			if set.global, err = p.signed().Over(BuiltIn()).sealed(); err != nil {
+				return set, err
+			}
 			set.byName[defaultPolicy] = set.global
 		}
 	}
@@ -36,10 +43,11 @@ func newPolicySet(written []*Policy) (policySet, error) {
 		if _, twice := set.byName[p.Name]; twice {
 			return set, fmt.Errorf("policy %q is configured twice", p.Name)
 		}
-		if p.MFA != nil && p.MFA.Mode == MFAEvery && p.MFA.Every <= 0 {
-			return set, fmt.Errorf("policy %q: mfa every needs a time above zero", p.Name)
+		own := p.signed()
+		set.written[p.Name] = own
+		if set.byName[p.Name], err = own.Over(set.global).sealed(); err != nil {
+			return set, err
 		}
-		set.byName[p.Name] = p.signed().Over(set.global).sealed()
 	}
 	return set, nil
 }
@@ -70,40 +78,38 @@ func (s policySet) all() []Policy {
 	return out
 }
 
-// sealed returns the policy with its digest worked out.
-func (p Policy) sealed() Policy {
-	sum := sha256.Sum256([]byte(p.Text()))
-	p.sum = hex.EncodeToString(sum[:8])
-	return p
+// sealed returns the policy checked, with its digest worked out.
+func (p Policy) sealed() (Policy, error) {
+	if err := p.check(); err != nil {
+		return p, err
+	}
+	p.sum = sumOf([]byte(p.Text()))
+	return p, nil
+}
+
+// factorNames are the factors that the policy's sections name.
+func (p *Policy) factorNames() []string {
+	var names []string
+	if p.Factors != nil {
+		names = append(names, p.Factors.Names...)
+	}
+	if p.Outage != nil {
+		for _, r := range p.Outage.Rules {
+			names = append(append(names, r.Factor), r.Use...)
+		}
+	}
+	return names
 }
 
 // digest names the policy's whole text.
-func (p Policy) digest() string {
+func (p *Policy) digest() string {
 	if p.sum != "" {
 		return p.sum
 	}
-	return p.sealed().sum
+	return sumOf([]byte(p.Text()))
 }
 
-// ruleTexts remembers which policy texts the store has been told.
-type ruleTexts struct {
-	mu   sync.Mutex
-	told map[string]bool
-}
-
-// tell keeps the text behind a digest in the store, once.
-func (t *ruleTexts) tell(ctx context.Context, log AuditLog, p Policy) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.told[p.digest()] {
-		return nil
-	}
-	if err := log.PutRuleText(ctx, p.digest(), p.Text()); err != nil {
-		return err
-	}
-	if t.told == nil {
-		t.told = map[string]bool{}
-	}
-	t.told[p.digest()] = true
-	return nil
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }

@@ -4,84 +4,180 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // Policy says what an application asks of a visit. A section that is nil is inherited from the
 // policy named default, and from [BuiltIn] where that leaves it out too.
 type Policy struct {
-	Name        string              `json:"name"`
-	MFA         *MFASection         `json:"mfa,omitempty"`
-	Factors     *FactorsSection     `json:"factors,omitempty"`
-	Groups      *GroupsSection      `json:"groups,omitempty"`
-	EnrollFirst *EnrollFirstSection `json:"enroll_first,omitempty"`
+	Name           string                 `json:"name"`
+	Authentication *AuthenticationSection `json:"authentication,omitempty"`
+	NewUser        *NewUserSection        `json:"new_user,omitempty"`
+	MFA            *MFASection            `json:"mfa,omitempty"`
+	Remembered     *RememberedSection     `json:"remembered_devices,omitempty"`
+	Factors        *FactorsSection        `json:"factors,omitempty"`
+	Outage         *OutageSection         `json:"outage,omitempty"`
+	Groups         *GroupsSection         `json:"groups,omitempty"`
+	EnrollFirst    *EnrollFirstSection    `json:"enroll_first,omitempty"`
 	// EnrollAfterChange guards it further where the password was changed here before. Nil is the networks of
 	// EnrollFirst where it names some, else a code.
 	EnrollAfterChange *EnrollAfterChangeSection `json:"enroll_after_change,omitempty"`
+	Networks          *NetworksSection          `json:"networks,omitempty"`
+	Anonymous         *AnonymousSection         `json:"anonymous_networks,omitempty"`
+	Locations         *LocationsSection         `json:"locations,omitempty"`
+	Endpoints         *EndpointsSection         `json:"trusted_endpoints,omitempty"`
+	Systems           *AgentSection             `json:"operating_systems,omitempty"`
+	Browsers          *AgentSection             `json:"browsers,omitempty"`
+	Require           *RequireSection           `json:"require,omitempty"`
+	SharedComputers   *SharedSection            `json:"shared_computers,omitempty"`
+	Session           *SessionSection           `json:"session,omitempty"`
+	Hours             *HoursSection             `json:"hours,omitempty"`
 
 	sum string // see digest
 }
 
-// MFASection says how often a second factor is asked.
-type MFASection struct {
-	Mode   MFAMode       `json:"mode"`
-	Every  time.Duration `json:"every,omitempty"`  // with MFAEvery
-	Shared bool          `json:"shared,omitempty"` // one proof for all applications that say shared
-	From   string        `json:"-"`                // policy that wrote the section
+// sections returns those that are written, in the order in which they are shown.
+func (p *Policy) sections() []section {
+	var out []section
+	add(&out, p.Authentication)
+	add(&out, p.NewUser)
+	add(&out, p.MFA)
+	add(&out, p.Remembered)
+	add(&out, p.Factors)
+	add(&out, p.Outage)
+	add(&out, p.Groups)
+	add(&out, p.EnrollFirst)
+	add(&out, p.EnrollAfterChange)
+	add(&out, p.Networks)
+	add(&out, p.Anonymous)
+	add(&out, p.Locations)
+	add(&out, p.Endpoints)
+	add(&out, p.Systems)
+	add(&out, p.Browsers)
+	add(&out, p.Require)
+	add(&out, p.SharedComputers)
+	add(&out, p.Session)
+	add(&out, p.Hours)
+	return out
 }
 
-// MFAMode is the first word of the mfa section.
-type MFAMode string
-
-// The modes. Always asks at every sign-in to the application; Every keeps a proof for a while,
-// on a device that the person called their own; Off asks for the password alone.
-const (
-	MFAAlways MFAMode = "always"
-	MFAEvery  MFAMode = "every"
-	MFAOff    MFAMode = "off"
-)
-
-// FactorsSection lists the factors that count, strongest first.
-type FactorsSection struct {
-	Names []string `json:"names"`
-	From  string   `json:"-"`
+// add appends a section that is written.
+func add[T any, S interface {
+	*T
+	section
+}](out *[]section, s S) {
+	if s != nil {
+		*out = append(*out, s)
+	}
 }
 
-// GroupsSection lets in only members of one of the groups.
-type GroupsSection struct {
-	Allow []GroupRef `json:"allow"`
-	From  string     `json:"-"`
+// Over returns p with each section that it leaves out taken from under.
+func (p Policy) Over(under Policy) Policy {
+	inherit(&p.Authentication, under.Authentication)
+	inherit(&p.NewUser, under.NewUser)
+	inherit(&p.MFA, under.MFA)
+	inherit(&p.Remembered, under.Remembered)
+	inherit(&p.Factors, under.Factors)
+	inherit(&p.Outage, under.Outage)
+	inherit(&p.Groups, under.Groups)
+	inherit(&p.EnrollFirst, under.EnrollFirst)
+	inherit(&p.EnrollAfterChange, under.EnrollAfterChange)
+	inherit(&p.Networks, under.Networks)
+	inherit(&p.Anonymous, under.Anonymous)
+	inherit(&p.Locations, under.Locations)
+	inherit(&p.Endpoints, under.Endpoints)
+	inherit(&p.Systems, under.Systems)
+	inherit(&p.Browsers, under.Browsers)
+	inherit(&p.Require, under.Require)
+	inherit(&p.SharedComputers, under.SharedComputers)
+	inherit(&p.Session, under.Session)
+	inherit(&p.Hours, under.Hours)
+	return p
 }
 
-// EnrollFirstSection guards the first enrollment of somebody who has shown a password only.
-type EnrollFirstSection struct {
-	Mode     EnrollMode `json:"mode"`
-	Networks []Network  `json:"networks,omitempty"` // with EnrollFrom
-	From     string     `json:"-"`
+func inherit[T any](s **T, under *T) {
+	if *s == nil {
+		*s = under
+	}
 }
 
-// EnrollAfterChangeSection guards the first enrollment of somebody who changed their password here with nothing but
-// the old one: whoever learnt a password that was given out or left to expire must not make the account
-// theirs with it (security.md C-39). It holds beside enroll_first.
-type EnrollAfterChangeSection struct{ EnrollFirstSection }
+// signed returns a copy whose sections name the policy that wrote them.
+func (p Policy) signed() Policy {
+	for _, copied := range []func(){
+		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Outage), own(&p.Groups),
+		own(&p.EnrollFirst), own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
+		own(&p.Systems), own(&p.Browsers), own(&p.Require), own(&p.SharedComputers), own(&p.Session), own(&p.Hours),
+	} {
+		copied()
+	}
+	for _, s := range p.sections() {
+		s.writtenIn(p.Name)
+	}
+	return p
+}
 
-// EnrollMode is the first word of the enroll_first section.
-type EnrollMode string
+// own puts a copy in the place of a section, so that what is written into it is not written into the caller's.
+func own[T any](s **T) func() {
+	return func() {
+		if *s != nil {
+			c := **s
+			*s = &c
+		}
+	}
+}
 
-// The modes of enroll_first.
-const (
-	EnrollAnywhere EnrollMode = "anywhere"
-	EnrollFrom     EnrollMode = "from"
-	EnrollWithCode EnrollMode = "with_code"
-)
+// BuiltIn is the policy under the one named default: a second factor at every sign-in, any factor, no
+// limit by group, first enrollment from anywhere, and "Is this your device?" where an answer is worth something.
+func BuiltIn() Policy {
+	return Policy{
+		Name:        builtIn,
+		NewUser:     &NewUserSection{Written: Written{builtIn}, Mode: NewUserEnroll},
+		MFA:         &MFASection{Written: Written{builtIn}, Mode: MFAAlways},
+		Remembered:  &RememberedSection{Written: Written{builtIn}, Mode: RememberAsk},
+		EnrollFirst: &EnrollFirstSection{Written: Written{builtIn}, Mode: EnrollAnywhere},
+	}
+}
+
+const builtIn = "built-in"
+
+// check reports the first section that a configuration must not hold.
+func (p *Policy) check() error {
+	for _, s := range p.sections() {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("policy %q: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// Text returns the whole policy, one rule a line with the policy that wrote it. Its digest is in
+// each audit line.
+func (p *Policy) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "policy %s\n", p.Name)
+	full := *p
+	full.EnrollAfterChange = p.afterChange()
+	for _, s := range full.sections() {
+		for _, l := range s.lines() {
+			fmt.Fprintf(&b, "%s # %s\n", l, s.from())
+		}
+	}
+	for _, n := range p.networks() {
+		fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
+	}
+	return b.String()
+}
 
 // Network is a named list of address ranges.
 type Network struct {
 	Name   string         `json:"name"`
-	Ranges []netip.Prefix `json:"ranges"`
+	Ranges []netip.Prefix `json:"ranges,omitempty"`
+	// List holds further addresses, of a file that may change while the gateway runs. A nil List holds none.
+	List AddressList `json:"-"`
 }
+
+// AddressList is a set of addresses.
+type AddressList interface{ Contains(a netip.Addr) bool }
 
 // Contains reports whether the network holds an address. An unknown address is in no network, and
 // IPv4 in IPv6 clothes counts as IPv4 (security.md C-57).
@@ -90,174 +186,30 @@ func (n Network) Contains(a netip.Addr) bool {
 	if !a.IsValid() {
 		return false
 	}
-	for _, p := range n.Ranges {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// BuiltIn is the policy under the one named default: a second factor at every sign-in, any factor, no
-// limit by group, first enrollment from anywhere.
-func BuiltIn() Policy {
-	return Policy{
-		Name:        "built-in",
-		MFA:         &MFASection{Mode: MFAAlways, From: "built-in"},
-		EnrollFirst: &EnrollFirstSection{Mode: EnrollAnywhere, From: "built-in"},
-	}
-}
-
-// Over returns p with each section that it leaves out taken from under.
-func (p Policy) Over(under Policy) Policy {
-	if p.MFA == nil {
-		p.MFA = under.MFA
-	}
-	if p.Factors == nil {
-		p.Factors = under.Factors
-	}
-	if p.Groups == nil {
-		p.Groups = under.Groups
-	}
-	if p.EnrollFirst == nil {
-		p.EnrollFirst = under.EnrollFirst
-	}
-	if p.EnrollAfterChange == nil {
-		p.EnrollAfterChange = under.EnrollAfterChange
-	}
-	return p
-}
-
-// signed returns a copy whose sections name the policy that wrote them.
-func (p Policy) signed() Policy {
-	if p.MFA != nil {
-		m := *p.MFA
-		m.From = p.Name
-		p.MFA = &m
-	}
-	if p.Factors != nil {
-		f := *p.Factors
-		f.From = p.Name
-		p.Factors = &f
-	}
-	if p.Groups != nil {
-		s := *p.Groups
-		s.From = p.Name
-		p.Groups = &s
-	}
-	if p.EnrollFirst != nil {
-		e := *p.EnrollFirst
-		e.From = p.Name
-		p.EnrollFirst = &e
-	}
-	if p.EnrollAfterChange != nil {
-		e := *p.EnrollAfterChange
-		e.From = p.Name
-		p.EnrollAfterChange = &e
-	}
-	return p
-}
-
-// String returns the section as the Caddyfile has it: "mfa every 7d shared".
-func (m *MFASection) String() string {
-	s := "mfa " + string(m.Mode)
-	if m.Mode == MFAEvery {
-		s += " " + days(m.Every)
-		if m.Shared {
-			s += " shared"
-		}
-	}
-	return s
-}
-
-// String returns the section as the Caddyfile has it.
-func (f *FactorsSection) String() string { return "factors " + strings.Join(f.Names, " ") }
-
-// String returns the section as the Caddyfile has it.
-func (s *GroupsSection) String() string {
-	words := make([]string, len(s.Allow))
-	for i, r := range s.Allow {
-		words[i] = strconv.Quote(r.String())
-	}
-	return "groups " + strings.Join(words, " ")
-}
-
-// String returns the section as the Caddyfile has it.
-func (e *EnrollFirstSection) String() string { return "enroll_first " + e.words() }
-
-// String returns the section as the Caddyfile has it.
-func (e *EnrollAfterChangeSection) String() string { return "enroll_after_change " + e.words() }
-
-func (e *EnrollFirstSection) words() string {
-	return strings.Join(append([]string{string(e.Mode)}, networkNames(e.Networks)...), " ")
-}
-
-// opens reports whether the gate lets in whoever comes from an address.
-func (e *EnrollFirstSection) opens(client netip.Addr) bool {
-	return e.Mode == EnrollAnywhere ||
-		e.Mode == EnrollFrom && slices.ContainsFunc(e.Networks, func(n Network) bool { return n.Contains(client) })
-}
-
-// afterChange returns the section of that name, or what stands for it.
-func (p Policy) afterChange() *EnrollAfterChangeSection {
-	switch first := p.EnrollFirst; {
-	case p.EnrollAfterChange != nil:
-		return p.EnrollAfterChange
-	case first != nil && first.Mode == EnrollFrom:
-		return &EnrollAfterChangeSection{*first}
-	}
-	return &EnrollAfterChangeSection{EnrollFirstSection{Mode: EnrollWithCode, From: BuiltIn().Name}}
-}
-
-// Text returns the whole policy, one section a line with the policy that wrote it. Its digest is in
-// each audit line.
-func (p Policy) Text() string {
-	var b strings.Builder
-	line := func(section, from string) { fmt.Fprintf(&b, "%s # %s\n", section, from) }
-	fmt.Fprintf(&b, "policy %s\n", p.Name)
-	if p.MFA != nil {
-		line(p.MFA.String(), p.MFA.From)
-	}
-	if p.Factors != nil {
-		line(p.Factors.String(), p.Factors.From)
-	}
-	if p.Groups != nil {
-		line(p.Groups.String(), p.Groups.From)
-	}
-	if p.EnrollFirst != nil {
-		line(p.EnrollFirst.String(), p.EnrollFirst.From)
-	}
-	after := p.afterChange()
-	line(after.String(), after.From)
-	for _, n := range p.networks() {
-		fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
-	}
-	return b.String()
+	return slices.ContainsFunc(n.Ranges, func(p netip.Prefix) bool { return p.Contains(a) }) || n.List != nil && n.List.Contains(a)
 }
 
 // networks returns those that the sections name, each once.
-func (p Policy) networks() []Network {
+func (p *Policy) networks() []Network {
 	var named []Network
-	if p.EnrollFirst != nil {
-		named = append(named, p.EnrollFirst.Networks...)
-	}
-	for _, n := range p.afterChange().Networks {
-		if !slices.ContainsFunc(named, func(have Network) bool { return have.Name == n.Name }) {
-			named = append(named, n)
+	add := func(more []Network) {
+		for _, n := range more {
+			if !slices.ContainsFunc(named, func(have Network) bool { return have.Name == n.Name }) {
+				named = append(named, n)
+			}
 		}
+	}
+	if p.EnrollFirst != nil {
+		add(p.EnrollFirst.Networks)
+	}
+	add(p.afterChange().Networks)
+	if p.Networks != nil {
+		for _, r := range p.Networks.Rules {
+			add(r.Networks)
+		}
+	}
+	if p.SharedComputers != nil {
+		add(p.SharedComputers.Networks)
 	}
 	return named
-}
-
-// days prints a duration in the largest unit that fits: 7d, 12h, 90m.
-func days(d time.Duration) string {
-	for _, u := range []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
-		if d >= u.size && d%u.size == 0 {
-			return strconv.FormatInt(int64(d/u.size), 10) + u.name
-		}
-	}
-	return d.String()
 }

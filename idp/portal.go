@@ -29,11 +29,18 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 		return g.setOut(w, r, v, &flow{})
 	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
+	if d.Warning != "" {
+		p.Notices = append(p.Notices, web.Notice{Text: d.Warning})
+	}
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
 	for i := range g.applications {
-		if t, ok := g.tile(r, v, own, &g.applications[i]); ok {
+		t, ok, err := g.tile(r, v, own, &g.applications[i])
+		if err != nil {
+			return err
+		}
+		if ok {
 			p.Tiles = append(p.Tiles, t)
 		}
 	}
@@ -51,25 +58,58 @@ func (g *Gateway) expiryNotice(u *User) (web.Notice, bool) {
 }
 
 // tile returns the tile of an application that the person may open, with what it will ask for.
-func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool) {
+func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool, error) {
 	u := &v.session.User
-	d := a.policy.Decide(g.visit(r, v, own, a.tile.Name))
-	if d.Verdict == Deny {
-		return web.Tile{}, false
+	d, err := g.judgeVisit(r, v, own, a.tile.Name)
+	closed := closedTile(d)
+	if err != nil || d.Verdict == Deny && closed == "" {
+		return web.Tile{}, false, err
 	}
+	p := a.guard.For(u)
 	if e, ok := a.Application.(Entitler); ok && !e.Entitled(u) {
-		return web.Tile{}, false
+		return web.Tile{}, false, nil
 	}
 	t := web.Tile{
 		Name: a.tile.Name, Label: a.tile.Label, Icon: a.tile.Icon,
-		Initials: initials(a.tile.Label), Hue: hue(a.tile.Name), Asks: a.policy.asks(d, g.askedLabel(a.policy)),
+		Initials: initials(a.tile.Label), Hue: hue(a.tile.Name), Asks: p.asks(d, g.askedLabel(p, d)),
 	}
-	return t, true
+	if closed != "" {
+		t.Asks, t.Closed = closed, true
+	}
+	return t, true, nil
 }
 
-// askedLabel names the factor that a policy asks for first.
-func (g *Gateway) askedLabel(p Policy) string {
-	names := g.allowed(p.Factors)
+// closedTile says in a few words why an application does not open where and when somebody is, or returns "" where it does
+// or never will: what is not for a person they do not see.
+func closedTile(d Decision) string {
+	if d.Verdict != Deny {
+		return ""
+	}
+	switch d.Section {
+	case "hours":
+		return "closed at this hour"
+	case "networks", "locations", "anonymous_networks", "require":
+		return "does not open from here"
+	case "trusted_endpoints":
+		return "opens on company computers only"
+	case SystemsSectionName:
+		return "does not open with this operating system"
+	case BrowsersSectionName:
+		return "does not open with this browser"
+	case "outage":
+		return "waits for your second step, which does not answer"
+	case "new_user":
+		return "needs a second step that you have not set up"
+	}
+	return ""
+}
+
+// askedLabel names the factor that a decision asks for, or will ask for.
+func (g *Gateway) askedLabel(p *Policy, d Decision) string {
+	names := d.Factors
+	if names == nil {
+		names = g.taken(p)
+	}
 	switch len(names) {
 	case 0:
 		return "second step"
@@ -79,10 +119,18 @@ func (g *Gateway) askedLabel(p Policy) string {
 	return "second step"
 }
 
-// allowed returns the factors that a policy takes: all, where it does not say.
-func (g *Gateway) allowed(s *FactorsSection) []string {
-	if s != nil {
-		return s.Names
+// taken returns the factors that a policy takes: all, where it does not say.
+func (g *Gateway) taken(p *Policy) []string {
+	if p.Factors != nil {
+		return p.Factors.Names
+	}
+	return g.wanted(Decision{})
+}
+
+// wanted returns the factors that would do for a decision, strongest first: all, where it does not say.
+func (g *Gateway) wanted(d Decision) []string {
+	if d.Factors != nil {
+		return d.Factors
 	}
 	names := make([]string, len(g.factors))
 	for i, f := range g.factors {

@@ -94,7 +94,7 @@ func TestDirsrvPolicy(t *testing.T) {
 	dir.entries = append(dir.entries, entry{"cn=config", config})
 	s := openUnix(t, dir, func(c *ldap.Config) { c.PasswordPolicy = "cn=config" })
 	u := s.find(t, "ann")
-	if l, err := s.Limit(t.Context(), u); l != (idp.Lockout{Failures: 5, Window: 10 * time.Minute}) || err != nil {
+	if l, err := s.Limit(t.Context(), u); l != (idp.Lockout{Failures: 5, Window: 10 * time.Minute, Account: u.ID}) || err != nil {
 		t.Errorf("%+v, %v", l, err)
 	}
 	if rules, err := s.PasswordRules(t.Context(), u); rules != (idp.PasswordRules{History: 6}) || err != nil {

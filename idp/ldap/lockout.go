@@ -58,7 +58,8 @@ func (p *policies) keep(dn string, what policy) {
 func (s *Source) Limit(ctx context.Context, u *idp.User) (idp.Lockout, error) {
 	p, err := s.policyFor(ctx, u)
 	if u != nil {
-		p.lockout.Counted = u.Failures
+		// The id is objectGUID or entryUUID, which no other account has, and the same whichever base DN it was found below.
+		p.lockout.Counted, p.lockout.Account = u.Failures, u.ID
 	}
 	return p.lockout, err
 }
@@ -182,16 +183,17 @@ func within(dn, root string) bool {
 func (s *Source) checkLockout(ctx context.Context) idp.Finding {
 	p, err := s.commonPolicy(ctx)
 	failures, window := p.lockout.Failures, p.lockout.Window
-	strangers, own := p.lockout.PassedOn()
+	most, _ := p.lockout.PassedOn(false)
+	strangers, all := p.lockout.PassedOn(true)
 	switch {
 	case err != nil:
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, err)
 	case failures == 0:
 		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set a threshold for the domain (lockoutThreshold, pwdMaxFailure)")
 	case p.forever:
-		return s.finding("warning", "the domain locks an account after %d failures however old they are, by %q; the gateway passes %d on, and then holds whoever is at no device of their own", "give pwdFailureCountInterval a value", failures, s.common, strangers)
+		return s.finding("warning", "the domain locks an account after %d failures however old they are, by %q; the gateway passes %d on, and then holds whoever is at no device of their own", "give pwdFailureCountInterval a value", failures, s.common, most)
 	case failures < 3:
-		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, strangers)
+		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, most)
 	}
-	return s.finding("ok", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, or %d with one from a device that the person called their own", "", failures, window, s.common, strangers, own)
+	return s.finding("ok", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, or %d and then %d more from devices that the person called their own", "", failures, window, s.common, most, strangers, all-strangers)
 }

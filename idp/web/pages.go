@@ -126,6 +126,7 @@ type Tile struct {
 	Hue      int    // 0..359, colours the initials; twelve colours are told apart
 	Asks     string // "asks for your authenticator app: every sign-in"
 	Href     string // for a link application: GET here instead of a POST
+	Closed   bool   // does not open just now, as Asks says; whoever tries is told why, with a reference number
 }
 
 // Choose lets the person pick one of several ways into an application. It posts f and choice.

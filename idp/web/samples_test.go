@@ -99,7 +99,7 @@ func tiles(p *Pages) []Tile {
 		{Name: "wiki", Label: "Wiki", Initials: "W", Hue: 210},
 		{Name: "payroll", Label: "Payroll and expenses of the group", Initials: "PE", Hue: 110, Asks: "Second step at every sign-in"},
 		{Name: "learning", Label: "Learning", Initials: "L", Hue: 290},
-		{Name: "tickets", Label: "Tickets", Initials: "T", Hue: 140},
+		{Name: "tickets", Label: "Tickets", Initials: "T", Hue: 140, Asks: "closed at this hour", Closed: true},
 		{Name: "lab", Label: "Donaudampfschifffahrtsgesellschaft", Initials: "DO", Hue: 235},
 	}
 }
