@@ -33,10 +33,10 @@ func (s *RescueSection) check() error {
 
 // takes reports whether a proof by a code counts. Where nobody says, both kinds do.
 func (s *RescueSection) takes(factor string) bool {
-	switch {
-	case factor == RecoveryFactor:
+	switch factor {
+	case RecoveryFactor:
 		return s == nil || s.Mode == RescueAny
-	case factor == BypassFactor:
+	case BypassFactor:
 		return s == nil || s.Mode == RescueAny || s.Mode == RescueBypass
 	}
 	return false
