@@ -165,23 +165,33 @@ func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
 }
 
 // withoutFactor looks at somebody who cannot show the factor that is asked: because it cannot be asked, or because
-// they have none.
+// they have none. What the policy does not take cannot stand in the way of either.
 func (p *Policy) withoutFactor(v *Visit, d *Decision) {
 	switch {
 	case v.Holding == nil || slices.ContainsFunc(v.Holding.Enrolled, p.lists):
-		return
-	case len(v.Holding.Unreachable) > 0:
+	case slices.ContainsFunc(v.Holding.Unreachable, p.lists):
 		p.inOutage(v, d)
-	case len(v.Holding.Enrolled) == 0 && p.NewUser != nil && p.NewUser.Mode != NewUserEnroll:
-		d.Section, d.Policy, d.Rule = "new_user", p.NewUser.From, p.NewUser.lines()[0]
-		d.Keep, d.Remember = 0, false
-		if p.NewUser.Mode == NewUserAllow {
-			d.Verdict, d.Reason = Allow, ""
-			return
-		}
-		d.Verdict, d.Factors = Deny, nil
-		d.Reason, d.Public = "new_user", "You need a second step to open this, and have set up none. Ask the service desk."
+	case len(v.Holding.Enrolled) == 0 && p.NewUser != nil:
+		p.newUser(v, d)
 	}
+}
+
+// newUser says what becomes of somebody who has none of the factors that could be asked. One that could not, and that
+// the policy does not take, may still be theirs: then they are not new, so that nobody is let in without; but who has to
+// have one set up before is turned away whatever it says.
+func (p *Policy) newUser(v *Visit, d *Decision) {
+	mode := p.NewUser.Mode
+	if mode == NewUserEnroll || mode == NewUserAllow && len(v.Holding.Unreachable) > 0 {
+		return
+	}
+	d.Section, d.Policy, d.Rule = "new_user", p.NewUser.From, p.NewUser.lines()[0]
+	d.Keep, d.Remember = 0, false
+	if mode == NewUserAllow {
+		d.Verdict, d.Reason = Allow, ""
+		return
+	}
+	d.Verdict, d.Factors = Deny, nil
+	d.Reason, d.Public = "new_user", "You need a second step to open this, and have set up none. Ask the service desk."
 }
 
 // inOutage follows the plan for a factor that cannot be asked. Without one the person waits.
