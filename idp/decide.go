@@ -75,6 +75,7 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 	if v.User == nil || p.MFA == nil || v.Now.IsZero() {
 		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: p.digest()}, [judging]finding{}
 	}
+	v.Now = v.Now.Round(0) // without a monotonic reading, times are compared as they are written
 	fs := p.findings(v)
 	d := Decision{Digest: p.digest(), HotDesk: fs[onShared].effect == hotDesk}
 	for i := range fs {

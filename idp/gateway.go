@@ -72,7 +72,7 @@ func New(c Config) (*Gateway, error) {
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
 		factors: c.Factors, metadata: c.Metadata, client: c.Client, facts: c.Facts,
-		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
+		log: c.Log, rand: c.Rand, told: &ruleTexts{},
 	}
 	if g.limits.Refresh > g.limits.Grace {
 		return nil, fmt.Errorf("sessions: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", g.limits.Refresh, g.limits.Grace)
@@ -115,9 +115,13 @@ func (g *Gateway) defaults(c Config) {
 	if g.limiter == nil {
 		g.limiter = NewLimiter(Limits{})
 	}
-	if g.now == nil {
-		g.now = time.Now
+	clock := c.Now
+	if clock == nil {
+		clock = time.Now
 	}
+	// Without its monotonic reading, which no time has that was written down: a decision and the one that is made again from
+	// its record must not go by two clocks.
+	g.now = func() time.Time { return clock().Round(0) }
 	if g.rand == nil {
 		g.rand = rand.Reader
 	}

@@ -56,7 +56,7 @@ func namesOf(factors []Factor) []string {
 func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) *Visit {
 	guard := g.guardOf(app)
 	visit := &Visit{
-		Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn, Seen: v.seen,
+		Now: g.now().UTC(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn.UTC(), Seen: v.seen.UTC(),
 		Client: g.client(r), MustChange: v.session.MustChange,
 	}
 	if v.flow != nil && v.flow.App == app {

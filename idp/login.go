@@ -117,7 +117,7 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 // else, or empty.
 func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
 	now, u := g.now(), c.user
-	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
+	proof := Proof{Factor: PasswordFactor, At: now.UTC(), ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
 	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
 		s.NoDevice = v.session.NoDevice

@@ -175,6 +175,7 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 // pass adds a proof to the session, the device and the flow, under a new session id.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
 	policy := g.policyFor(v)
+	p.At = p.At.Round(0).UTC() // as it will be read back; see [Visit]
 	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
 	switch _, err := g.store.Session(r.Context(), v.session.ID); {
