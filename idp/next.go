@@ -148,6 +148,27 @@ func (r *readiness) unanswered() error {
 	return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: r.err}
 }
 
+// standing is how a person stands with a factor, as the factor says.
+type standing struct {
+	state Readiness
+	err   error
+}
+
+// askReady asks a factor once in a request, however many applications want to know, since it asks a service or the store. What
+// somebody has shown or set up since is asked about anew; see raise.
+func (v *visitor) askReady(ctx context.Context, f Factor) standing {
+	s, asked := v.asked[f.Name()]
+	if asked {
+		return s
+	}
+	s.state, s.err = f.Ready(ctx, &v.session.User)
+	if v.asked == nil {
+		v.asked = map[string]standing{}
+	}
+	v.asked[f.Name()] = s
+	return s
+}
+
 // readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
 // never enrolled, and never a reason to let somebody enroll another one.
 func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) (readiness, error) {
@@ -157,11 +178,10 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 		if f == nil {
 			continue
 		}
-		state, err := f.Ready(ctx, &v.session.User)
-		switch {
-		case err != nil || state == Unreachable:
-			out.unreachable, out.err = append(out.unreachable, f), err
-		case state == Enrolled:
+		switch s := v.askReady(ctx, f); {
+		case s.err != nil || s.state == Unreachable:
+			out.unreachable, out.err = append(out.unreachable, f), s.err
+		case s.state == Enrolled:
 			out.enrolled = append(out.enrolled, f)
 		default:
 			if _, ok := f.(Enroller); ok {

@@ -111,11 +111,15 @@ func (h *venue) last(t *testing.T, kind string) idp.Event {
 }
 
 // phone is a factor whose service may be out of reach. Everybody has it.
-type phone struct{ down atomic.Bool }
+type phone struct {
+	down  atomic.Bool
+	asked atomic.Int32 // whether it is ready
+}
 
 func (*phone) Name() string { return "duo" }
 
 func (p *phone) Ready(context.Context, *idp.User) (idp.Readiness, error) {
+	p.asked.Add(1)
 	if p.down.Load() {
 		return idp.Unreachable, errors.New("no route to host")
 	}

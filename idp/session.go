@@ -212,9 +212,10 @@ type visitor struct {
 	device  cookie    // of the device
 	browser Hash      // which browser; flows are bound to it
 	flow    *flow
-	fid     string // id under which the flow is kept, "" where there is none
-	facts   *Facts // of the request, once they were asked for
-	judged  *Visit // what was decided on last
+	fid     string              // id under which the flow is kept, "" where there is none
+	facts   *Facts              // of the request, once they were asked for
+	judged  *Visit              // what was decided on last
+	asked   map[string]standing // of the factors, by their names, once they were asked
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
@@ -307,7 +308,7 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 	if err != nil {
 		return err
 	}
-	v.session, v.seen = &s, s.Seen
+	v.session, v.seen, v.asked = &s, s.Seen, nil
 	return nil
 }
 
