@@ -42,6 +42,7 @@ type Decision struct {
 	Remember bool          // with Keep: the device is taken for the person's own without a question
 	HotDesk  bool          // the computer is shared: the session ends soon after the launch
 	Outage   string        // the factor that could not be asked, where the plan for that decided
+	StoodIn  string        // the factor that could not be asked, where one that was shown in its place let in
 	Mode     MFAMode       // how often a second factor is asked here, after every section was heard
 	Section  string        // name of the section that decided
 	Policy   string        // policy that wrote the rule
@@ -155,7 +156,7 @@ func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
 	}
 	if r := p.stoodIn(v); r != nil {
 		d.Verdict, d.Keep, d.Remember = Allow, 0, false
-		d.Section, d.Policy, d.Rule = "outage", p.Outage.From, r.text
+		d.Section, d.Policy, d.Rule, d.StoodIn = "outage", p.Outage.From, r.text, r.Factor
 		return
 	}
 	d.Verdict, d.Reason = Ask, AskMFA

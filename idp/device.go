@@ -65,12 +65,7 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 	if answer == "yes" {
 		err = g.keepDevice(w, r, v)
 	} else {
-		s := *v.session
-		s.NoDevice = true
-		if err = g.store.ReplaceSession(r.Context(), s.ID, &s); errors.Is(err, ErrNotFound) {
-			err = sessionEnded()
-		}
-		v.session = &s
+		err = g.amend(r.Context(), v, func(s *Session) { s.NoDevice = true })
 	}
 	if err != nil {
 		return err

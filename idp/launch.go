@@ -188,16 +188,12 @@ func (g *Gateway) endSoon(r *http.Request, v *visitor, d Decision) error {
 	if !d.HotDesk {
 		return nil
 	}
-	s := *v.session
-	s.Expires = g.now().Add(hotDeskLife)
-	if most := s.SignedIn.Add(g.limits.Absolute); most.Before(s.Expires) {
-		s.Expires = most
-	}
-	err := g.store.ReplaceSession(context.WithoutCancel(r.Context()), s.ID, &s)
-	if errors.Is(err, ErrNotFound) {
-		return sessionEnded()
-	}
-	return err
+	return g.amend(r.Context(), v, func(s *Session) {
+		s.Expires = g.now().Add(hotDeskLife)
+		if most := s.SignedIn.Add(g.limits.Absolute); most.Before(s.Expires) {
+			s.Expires = most
+		}
+	})
 }
 
 // signIn makes the form and the audit line of a launch. Whoever launches at the same moment may share the

@@ -79,15 +79,23 @@ func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
 	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
 }
 
-// recordOutage writes down that a factor could not be asked and that the plan for it decided.
+// recordOutage writes down that a factor could not be asked and that the plan for it decided. The portal's own pages are
+// decided on at each look at them, so that what lets in there is written once in a session, whichever page it was.
 func (g *Gateway) recordOutage(r *http.Request, v *visitor, d Decision) error {
-	if d.Outage == "" {
+	factor, portal := d.Outage, v.flow.App == ""
+	if portal && factor == "" {
+		factor = d.StoodIn
+	}
+	if factor == "" || portal && d.Verdict == Allow && v.session.Outage == factor {
 		return nil
 	}
 	e := g.event(r, v, EventOutage, d.Verdict.String())
-	e.App, e.Factor, e.Reason = v.flow.App, d.Outage, "factor_unreachable"
+	e.App, e.Factor, e.Reason = v.flow.App, factor, "factor_unreachable"
 	g.decidedBy(&e, v, d)
-	return g.record(r, e)
+	if err := g.record(r, e); err != nil || !portal || d.Verdict == Deny {
+		return err
+	}
+	return g.amend(r.Context(), v, func(s *Session) { s.Outage = factor })
 }
 
 // ask sends the visitor to the factor that is missing, or to set one up.

@@ -122,12 +122,18 @@ func TestAnOutageLetsAGroupIn(t *testing.T) {
 		if e.Section != "outage" || e.Reason != "" || h.last(t, idp.EventOutage).Result != "allow" {
 			t.Errorf("%+v", e)
 		}
-		// Each launch is a decision of its own, with a line of its own; the portal's page asks and tells nobody.
+		// Each launch is a decision of its own, with a line of its own; that the portal's pages open is one for the session.
 		h.launched(t, "salesforce")
 		if n := len(h.events(t, idp.EventOutage)); n != 2 {
 			t.Errorf("%d lines of an outage after two launches", n)
 		}
-		h.wantPageOf(t, "/", "portal")
+		for _, path := range []string{"/settings", "/", "/settings", "/"} {
+			h.wantPageOf(t, path, map[string]string{"/": "portal", "/settings": "settings"}[path])
+		}
+		lines := h.events(t, idp.EventOutage)
+		if last := lines[len(lines)-1]; len(lines) != 3 || last.App != "" || last.Factor != "duo" || last.Result != "allow" || last.Visit == nil {
+			t.Errorf("%d lines of an outage after four pages of the portal: %+v", len(lines), last)
+		}
 		if strings.Contains(h.now.body, "asks for your duo") {
 			t.Errorf("the tiles say: %s", h.words())
 		}
@@ -148,4 +154,27 @@ func TestAnOutageWithoutAPlan(t *testing.T) {
 	}
 	duo.down.Store(false)
 	h.wantPageOf(t, "/apps/connect", "mfa")
+}
+
+// What was shown for an application stands in for the portal as well, when its own proof has become old.
+func TestThePortalStaysOpenInAnOutage(t *testing.T) {
+	h, duo := newOutage(t, idp.MFASection{Mode: idp.MFAEvery, Every: time.Hour, Shared: true}, idp.OutageRule{Use: []string{"totp"}})
+	h.password(t, "alice", "/")
+	h.form("/mfa/duo", "code", "1234")
+	h.arrive(t)
+	h.device(t, "no")
+	h.clock.move(50 * time.Minute)
+	h.wantPageOf(t, "/apps/codes", "enroll")
+	h.authenticator(t)
+	h.clock.move(20 * time.Minute)
+	duo.down.Store(true)
+	for range 3 {
+		h.wantPageOf(t, "/", "portal")
+	}
+	lines := h.events(t, idp.EventOutage)
+	if len(lines) != 1 || lines[0].App != "" || lines[0].Factor != "duo" || lines[0].Result != "allow" || lines[0].Rule != "outage duo use totp" {
+		t.Errorf("%+v", lines)
+	}
+	duo.down.Store(false)
+	h.wantPageOf(t, "/", "mfa")
 }

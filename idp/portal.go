@@ -28,6 +28,9 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if d.Verdict != Allow {
 		return g.setOut(w, r, v, &flow{})
 	}
+	if err := g.recordOutage(r, v, d); err != nil {
+		return err
+	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
 	if d.Warning != "" {
 		p.Notices = append(p.Notices, web.Notice{Text: d.Warning})

@@ -312,6 +312,18 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 	return nil
 }
 
+// amend changes the visitor's session, which may have ended meanwhile.
+func (g *Gateway) amend(ctx context.Context, v *visitor, change func(*Session)) error {
+	s := *v.session
+	change(&s)
+	err := g.store.ReplaceSession(context.WithoutCancel(ctx), s.ID, &s)
+	if errors.Is(err, ErrNotFound) {
+		return sessionEnded()
+	}
+	v.session = &s
+	return err
+}
+
 // sessionEnded is the refusal where a session ended while something of it was under way.
 func sessionEnded() *Error {
 	return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}

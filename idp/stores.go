@@ -41,8 +41,11 @@ type Session struct {
 	// MustChange is why the password has to be changed before anything is opened: "password_expired" or
 	// "must_change", or empty.
 	MustChange string
-	Client     netip.Addr
-	UserAgent  string
+	// Outage is the factor of which the audit log says already that it could not be asked and that the portal opened all the
+	// same, or empty.
+	Outage    string
+	Client    netip.Addr
+	UserAgent string
 }
 
 // Looked is when the person was last looked up where they come from.
