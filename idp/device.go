@@ -93,7 +93,8 @@ func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor)
 	}
 	d := &Device{
 		ID: id, Browser: v.browser, User: v.session.User.Key(), Label: deviceLabel(r.UserAgent()),
-		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.Clone(v.session.Proofs),
+		Created: now, Seen: now, Expires: now.Add(deviceLife),
+		Proofs: slices.DeleteFunc(slices.Clone(v.session.Proofs), func(p Passed) bool { return p.SessionOnly }),
 	}
 	return g.putDevice(ctx, v, d)
 }
@@ -111,9 +112,25 @@ func (g *Gateway) putDevice(ctx context.Context, v *visitor, d *Device) error {
 	return err
 }
 
+// keptNowhere reports whether nothing may be kept of a proof but for the session: at a shared computer, where the next
+// person sits at the same browser, and while a plan for an outage is in force, since what it lets pass is no second factor. A
+// browser that was remembered before makes no difference.
+func (g *Gateway) keptNowhere(ctx context.Context, v *visitor, d Decision) (bool, error) {
+	p := g.policyFor(v)
+	if d.HotDesk || p.Outage == nil {
+		return d.HotDesk, nil
+	}
+	if v.judged.Holding == nil {
+		if err := g.askHolding(ctx, v); err != nil {
+			return false, err
+		}
+	}
+	return p.plan(v.judged) != nil, nil
+}
+
 // rememberProof keeps a proof on the person's own device, replacing older ones of its kind.
 func (g *Gateway) rememberProof(ctx context.Context, v *visitor, d *Device, p Passed) error {
-	if d == nil {
+	if d == nil || p.SessionOnly {
 		return nil
 	}
 	kept := *d

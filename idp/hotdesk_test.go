@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -68,6 +69,30 @@ func TestAHotDeskTakesNoProofOfTheDevice(t *testing.T) {
 	again("home")
 	h.client = floor
 	again("floor")
+}
+
+// A browser that was remembered elsewhere, such as a laptop that is carried to the floor, learns nothing new there.
+func TestAHotDeskKeepsNothingOnAnOldDevice(t *testing.T) {
+	h := hotDesk(t)
+	h.client = home
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	h.device(t, "yes")
+	for _, where := range []netip.Addr{floor, home} {
+		h.clock.move(8 * 24 * time.Hour)
+		h.client = where
+		h.password(t, "alice", "/")
+		if h.page() != "mfa" {
+			t.Fatalf("from %s: %q", where, h.page())
+		}
+		h.authenticator(t)
+		h.client = home
+		h.clock.move(13 * time.Hour)
+		h.password(t, "alice", "/")
+		if want := map[netip.Addr]string{floor: "mfa", home: "portal"}[where]; h.page() != want {
+			t.Errorf("half a day after a code that was given from %s: %q, want %q", where, h.page(), want)
+		}
+	}
 }
 
 func TestAHotDeskEndsTheSession(t *testing.T) {

@@ -1,6 +1,9 @@
 package idp
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // guardOf returns what guards an application, or the portal ("").
 func (g *Gateway) guardOf(app string) *Guard {
@@ -31,12 +34,20 @@ func (g *Gateway) judgeVisit(r *http.Request, v *visitor, own *Device, app strin
 	if d.Verdict != Ask || d.Reason != AskMFA || !guard.For(&v.session.User).readsHolding() {
 		return d, nil
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.wanted(Decision{}))
-	if err != nil {
+	if err := g.askHolding(r.Context(), v); err != nil {
 		return Decision{}, err
 	}
-	v.judged.Holding = &Holding{Enrolled: namesOf(ready.enrolled), Unreachable: namesOf(ready.unreachable)}
 	return guard.Decide(*v.judged), nil
+}
+
+// askHolding asks the factors, for the visit that was decided on last.
+func (g *Gateway) askHolding(ctx context.Context, v *visitor) error {
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
+	if err != nil {
+		return err
+	}
+	v.judged.Holding = &Holding{Enrolled: namesOf(ready.enrolled), Unreachable: namesOf(ready.unreachable)}
+	return nil
 }
 
 // readsHolding reports whether a decision may depend on which factors a person has.

@@ -200,11 +200,10 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 	return out, ctx.Err()
 }
 
-// pass adds a proof to the session, the device and the flow, under a new session id.
+// pass adds a proof to the session, the flow and, where it may be kept there, the device, under a new session id.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
-	policy := g.policyFor(v)
 	p.At = p.At.Round(0).UTC() // as it will be read back; see [Visit]
-	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
+	passed := Passed{Proof: p, Scope: g.policyFor(v).scope(v.flow.App)}
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
 	switch _, err := g.store.Session(r.Context(), v.session.ID); {
 	case errors.Is(err, ErrNotFound):
@@ -212,8 +211,11 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	case err != nil:
 		return err
 	}
-	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
+	d, own, err := g.decide(r, v)
 	if err != nil {
+		return err
+	}
+	if passed.SessionOnly, err = g.keptNowhere(r.Context(), v, d); err != nil {
 		return err
 	}
 	if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {

@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func newOutage(t *testing.T, mfa idp.MFASection, plan idp.OutageRule) (*venue, *
 			&idp.Policy{Name: "open", MFA: &idp.MFASection{Mode: idp.MFAOff}})
 		c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "codes"}, Policy: "app"}, idp.AppConfig{Application: &sender{name: "open"}, Policy: "open"})
 	})
+	duo.now = h.clock.Now
 	return h, duo
 }
 
@@ -177,4 +179,53 @@ func TestThePortalStaysOpenInAnOutage(t *testing.T) {
 	}
 	duo.down.Store(false)
 	h.wantPageOf(t, "/", "mfa")
+}
+
+// proofs are those that alice's device keeps.
+func (h *venue) proofs(t *testing.T) []idp.Passed {
+	t.Helper()
+	list, err := h.store.UserDevices(t.Context(), "staff:alice", h.clock.Now())
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d devices, %v", len(list), err)
+	}
+	return list[0].Proofs
+}
+
+// What stands in is kept neither on a device that was remembered before nor, later in the session, on one that is then.
+func TestAnOutageIsKeptOnNoDevice(t *testing.T) {
+	for _, remembered := range []bool{true, false} {
+		h, duo := newOutage(t, weeklyMFA, idp.OutageRule{Use: []string{"totp"}})
+		h.enrolled(t)
+		var before []idp.Passed
+		if remembered {
+			h.password(t, "alice", "/")
+			h.form("/mfa/duo", "code", "1234")
+			h.arrive(t)
+			h.device(t, "yes")
+			before = h.proofs(t)
+			h.clock.move(8 * 24 * time.Hour)
+		}
+		duo.down.Store(true)
+		h.password(t, "alice", "/")
+		h.authenticator(t)
+		if h.page() != "portal" {
+			t.Fatalf("%q: %s", h.page(), h.words())
+		}
+		if remembered {
+			if after := h.proofs(t); !reflect.DeepEqual(after, before) {
+				t.Errorf("%+v, and before the outage %+v", after, before)
+			}
+			continue
+		}
+		duo.down.Store(false)
+		h.wantPageOf(t, "/apps/connect", "mfa")
+		h.form("/mfa/duo", "code", "1234")
+		h.arrive(t)
+		h.device(t, "yes")
+		for _, p := range h.proofs(t) {
+			if p.Factor == "totp" {
+				t.Errorf("%+v was kept", p)
+			}
+		}
+	}
 }

@@ -61,6 +61,8 @@ type Passed struct {
 	Proof
 	// Scope is the application's name, "" for the portal, or SharedScope.
 	Scope string `json:"scope"`
+	// SessionOnly keeps it from the person's devices, whatever becomes of this browser in the session later.
+	SessionOnly bool `json:"session_only,omitempty"`
 }
 
 // SharedScope is the scope of proofs that count for every application whose policy says shared.
