@@ -101,7 +101,7 @@ func TestAHotDeskEndsTheSession(t *testing.T) {
 		h.client = floor
 		h.password(t, "alice", "/")
 		h.authenticator(t)
-		h.clock.move(50 * time.Minute)
+		h.clock.move(4 * time.Minute)
 		h.wantPageOf(t, "/", "portal") // nothing was opened yet
 		h.launched(t, app)
 		h.clock.move(4*time.Minute + 59*time.Second)
@@ -111,6 +111,44 @@ func TestAHotDeskEndsTheSession(t *testing.T) {
 		h.wantPageOf(t, "/", "portal")
 		h.clock.move(2 * time.Second)
 		h.wantPageOf(t, "/", "login")
+	}
+}
+
+// Whoever opens nothing leaves a portal that ends as soon, however often it is looked at, and however far they came in.
+func TestAHotDeskEndsAnUnusedSession(t *testing.T) {
+	for name, leave := range map[string]func(h *venue){
+		"at the portal":        func(h *venue) { h.authenticator(t) },
+		"at the second factor": func(*venue) {},
+		"with a laptop from upstairs": func(h *venue) {
+			h.client = home
+			h.authenticator(t)
+			h.device(t, "no")
+			h.client = floor
+			h.wantPageOf(t, "/", "portal")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hotDesk(t)
+			h.client = floor
+			if name == "with a laptop from upstairs" {
+				h.client = home
+			}
+			h.password(t, "alice", "/")
+			leave(h)
+			for range 4 {
+				h.clock.move(time.Minute)
+				h.visit("/settings")
+				h.arrive(t)
+			}
+			if h.page() == "login" || h.page() == "password" {
+				t.Fatalf("after four minutes: %q", h.page())
+			}
+			h.clock.move(time.Minute + time.Second)
+			h.visit("/")
+			if h.arrive(t); h.page() != "login" {
+				t.Errorf("after five minutes: %q: %s", h.page(), h.words())
+			}
+		})
 	}
 }
 

@@ -50,13 +50,17 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	return redirect(w, "/")
 }
 
-// decide asks the policy of where the visitor is going. It also returns their own device, if any.
+// decide asks the policy of where the visitor is going. It also returns their own device, if any. Where the computer turns out
+// to be a shared one, the session ends soon, whether or not anything is opened.
 func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error) {
 	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
 	if err != nil {
 		return Decision{}, nil, err
 	}
 	d, err := g.judgeVisit(r, v, own, v.flow.App)
+	if err == nil && d.HotDesk {
+		err = g.endUnused(r, v)
+	}
 	return d, own, err
 }
 
@@ -223,6 +227,9 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	}
 	s := *v.session
 	s.Proofs = addProof(s.Proofs, passed)
+	if d.HotDesk {
+		s.Expires = g.hotDeskEnd(&s) // the sign-in goes on: somebody was there
+	}
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
