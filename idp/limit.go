@@ -16,6 +16,7 @@ type Limiter struct {
 	limits Limits
 
 	addresses *buckets // failures
+	retries   *buckets // names that are typed again while a source is away
 	starts    *buckets // sign-ins begun by strangers
 	told      *buckets // audit lines about an address that is limited
 
@@ -52,8 +53,20 @@ func NewLimiter(l Limits) *Limiter {
 	}
 	return &Limiter{
 		limits: l, gates: map[string]*gate{},
-		addresses: newBuckets(l.Address, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
+		addresses: newBuckets(l.Address, time.Minute), retries: newBuckets(l.Address*retriesForOne, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
 	}
+}
+
+// While a source is away, a name that is typed again from an address within awayWindow counts as one failure with so many others.
+// Thirty people who each try again every quarter of a minute stay below it.
+const (
+	retriesForOne = 4
+	awayWindow    = 15 * time.Minute
+)
+
+// refuses reports whether an address has no failures left.
+func (l *Limiter) refuses(a netip.Addr, now time.Time) bool {
+	return l.addresses.empty(a, now) || l.retries.empty(a, now)
 }
 
 // enter waits until the attempt may run, or answers errLimited, or errUncounted while failures cannot be counted. The caller calls leave with what came of it, by which
