@@ -33,7 +33,7 @@ type Gateway struct {
 	looks        looks
 	factors      []Factor
 	policies     policySet
-	guard        *Guard // of the portal
+	guard        *editions // of the portal
 	applications []application
 	byName       map[string]*application
 
@@ -56,7 +56,7 @@ type Gateway struct {
 type application struct {
 	Application
 	tile  Tile
-	guard *Guard
+	guard *editions
 }
 
 // New checks the configuration and builds a gateway. It does no I/O.
@@ -89,9 +89,12 @@ func New(c Config) (*Gateway, error) {
 	if g.policies, err = newPolicySet(c.Policies); err != nil {
 		return nil, err
 	}
-	if g.guard, err = g.policies.guard(c.Portal.Policy, c.Portal.GroupPolicies); err != nil {
+	g.policies.files = c.Files
+	guard, err := g.policies.guard(c.Portal.Policy, c.Portal.GroupPolicies)
+	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
+	g.guard = newEditions(guard)
 	if err := g.addApplications(c.Applications); err != nil {
 		return nil, err
 	}
@@ -185,7 +188,7 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 		if len(c.Icon.Data) > 0 {
 			tile.Icon = g.pages.Asset(iconName(tile.Name))
 		}
-		g.applications = append(g.applications, application{c.Application, tile, guard})
+		g.applications = append(g.applications, application{c.Application, tile, newEditions(guard)})
 		g.byName[tile.Name] = &g.applications[len(g.applications)-1]
 	}
 	return nil

@@ -5,8 +5,10 @@ import (
 	"net/http"
 )
 
-// guardOf returns what guards an application, or the portal ("").
-func (g *Gateway) guardOf(app string) *Guard {
+// guardOf returns what guards an application, or the portal (""), with its files as they are.
+func (g *Gateway) guardOf(app string) *Guard { return g.editionsOf(app).current() }
+
+func (g *Gateway) editionsOf(app string) *editions {
 	if a := g.byName[app]; a != nil {
 		return a.guard
 	}
@@ -15,9 +17,9 @@ func (g *Gateway) guardOf(app string) *Guard {
 
 // guards returns the portal's and those of the applications.
 func (g *Gateway) guards() []*Guard {
-	all := []*Guard{g.guard}
+	all := []*Guard{g.guard.current()}
 	for i := range g.applications {
-		all = append(all, g.applications[i].guard)
+		all = append(all, g.applications[i].guard.current())
 	}
 	return all
 }

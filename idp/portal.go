@@ -68,7 +68,7 @@ func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application)
 	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err
 	}
-	p := a.guard.For(u)
+	p := a.guard.current().For(u)
 	if e, ok := a.Application.(Entitler); ok && !e.Entitled(u) {
 		return web.Tile{}, false, nil
 	}
