@@ -63,8 +63,8 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (c
 // Where a source is away that is that nobody can tell, whoever the name is of. Most such tries are of people whose directory is
 // away and who type the same again, perhaps thirty of them behind one address; and one of them may hold an emergency
 // account, which is what it is for. But the sources that answer do judge each, so that passwords could be sprayed at them for as
-// long as the directory is away; and where none answers, each is a line in the audit log. What tells the two apart is how many names there are: so that each name counts like a
-// wrong password, once, and what is typed under it again in the next minutes a part of one. How often one person's password is
+// long as the directory is away; and where none answers, each is a line in the audit log. What tells the two apart is how many names there are: so that new names come no faster than
+// wrong passwords do elsewhere, and only what is typed under the same ones comes a few times as fast. How often one person's password is
 // guessed hangs on their own budget, here as elsewhere.
 func (g *Gateway) blameTry(ctx context.Context, client netip.Addr, f found, shown error) {
 	_, busy := errors.AsType[*Error](shown)
@@ -81,7 +81,7 @@ func (g *Gateway) blameTry(ctx context.Context, client netip.Addr, f found, show
 		g.limiter.retries.allow(client, now) // not owed: whoever waits a moment goes on
 		return
 	}
-	g.limiter.addresses.take(client, now)
+	g.limiter.names.take(client, now)
 }
 
 // judge has the person's source judge the password. It is asked once more where its answer was lost: the server that fell
