@@ -61,7 +61,7 @@ func (a *App) build() error {
 	env.Issuer = a.issuer
 	cfg := idp.Config{
 		Store: a.store, Limiter: a.store.limiter, Metadata: a.metadata, Observe: a.observe.event,
-		Client: clientAddress, Facts: a.facts.of, Log: a.ctx.Slogger(),
+		Client: clientAddress, Facts: a.facts.of, Files: a.facts.versions(), Log: a.ctx.Slogger(),
 	}
 	var err error
 	if cfg.Portal, err = a.Portal.portal(a.portal); err != nil {

@@ -25,7 +25,7 @@ func explainCommand() *cobra.Command {
 
 With --ref it makes a decision of the past again, from the visit and the policy that the audit log kept of that
 moment, and says whether it comes out the same; the number is the one that the person was shown. The
-configuration may have changed since.
+configuration may have changed since. Of files and of the matchers of require it says whether they have.
 
 With --user it supposes a visit, by the configuration as it is: of that person, to --app or to the portal and
 every application, from the address --ip, with the browser --user-agent, at the time --at (default: now), on
@@ -95,6 +95,7 @@ func (l *loaded) replay(ctx context.Context, cmd *cobra.Command, ref string) err
 		if err != nil {
 			return err
 		}
+		r.Since = l.gateway.Since(&r)
 		out, differs = append(out, r), differs || !r.Agrees
 	}
 	if len(out) == 0 {
@@ -119,9 +120,12 @@ func printReplayed(w io.Writer, r idp.Replayed) {
 	printExplanation(w, r.Explanation)
 	if r.Agrees {
 		fmt.Fprintln(w, "It comes out as it was recorded.")
-		return
+	} else {
+		fmt.Fprintf(w, "IT COMES OUT OTHERWISE than it was recorded: %s\n", plain(r.Differ))
 	}
-	fmt.Fprintf(w, "IT COMES OUT OTHERWISE than it was recorded: %s\n", plain(r.Differ))
+	for _, s := range r.Since {
+		fmt.Fprintf(w, "Since then %s.\n", plain(s))
+	}
 }
 
 func printExplanation(w io.Writer, x idp.Explanation) {

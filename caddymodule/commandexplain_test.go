@@ -209,3 +209,53 @@ func TestExplainAReference(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestExplainSaysWhatWasChangedSince: the rule's text names files and conditions only, so that the rest is told beside it.
+func TestExplainSaysWhatWasChangedSince(t *testing.T) {
+	s := newSite(t)
+	list := filepath.Join(s.dir, "office.txt")
+	write := func(content string) {
+		if err := os.WriteFile(list, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := func(matcher string) string {
+		return s.caddyfile("network office {\nfile " + list + "\n}\npolicy default {\nmfa always\nnetworks {\nblocked office\n}\nrequire intranet {\n" + matcher + "\n}\n}")
+	}
+	write("203.0.113.0/24\n")
+	before := with("path /*")
+	s.load(before)
+	s.signInAs("demo", "try-gatehouse")
+	var decided idp.Event
+	if err := active(t).store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
+		if e.Kind == idp.EventDecision {
+			decided = e
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	says := func(caddyfile string, want ...string) {
+		t.Helper()
+		out, err := s.runs(caddyfile, "explain", "--ref", decided.Ref)
+		if err != nil || !strings.Contains(out, "It comes out as it was recorded.") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if n := strings.Count(out, "Since then"); n != len(want) {
+			t.Errorf("%d things were changed, want %d:\n%s", n, len(want), out)
+		}
+		for _, w := range want {
+			if !strings.Contains(out, "Since then "+w+".\n") {
+				t.Errorf("%q is not in:\n%s", w, out)
+			}
+		}
+	}
+	says(before)
+	write("198.51.100.0/24\n")
+	says(before, "the file of network office was changed")
+	says(with("path /login /*"), "the file of network office was changed", "the matchers of require intranet were changed")
+	out, err := s.runs(before, "audit", "--ref", decided.Ref, "--rule-text")
+	if err != nil || !strings.Contains(out, `condition intranet {"path":["/*"]}`) || !strings.Contains(out, "file of network office: version ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -62,13 +62,37 @@ func (f *facts) list(n *NetworkConfig) (idp.AddressList, error) {
 		return nil, fmt.Errorf("network %s: %w", n.Name, err)
 	}
 	f.files.add(l.Refresh)
-	return &freshList{l, &f.files}, nil
+	return &freshList{freshFile{l, &f.files}, l}, nil
 }
 
-// freshList is a list whose file is looked at before it is asked.
-type freshList struct {
-	list  *visit.Networks
+// versions returns the files that the facts of requests are read from.
+func (f *facts) versions() map[string]idp.Versioned {
+	out := map[string]idp.Versioned{}
+	if f.countries != nil {
+		out[idp.CountriesFile] = freshFile{f.countries, &f.files}
+	}
+	if f.anonymous != nil {
+		out[idp.AnonymousFile] = freshFile{f.anonymous, &f.files}
+	}
+	return out
+}
+
+// freshFile is a file that is looked at before it is asked.
+type freshFile struct {
+	file  idp.Versioned
 	files *fresh
+}
+
+// Version implements [idp.Versioned].
+func (f freshFile) Version() string {
+	f.files.refresh()
+	return f.file.Version()
+}
+
+// freshList is such a file that holds addresses.
+type freshList struct {
+	freshFile
+	list *visit.Networks
 }
 
 // Contains implements [idp.AddressList].

@@ -91,6 +91,9 @@ func (a *App) crossCheck() *mistake {
 	if m := a.filesNeeded(); m != nil {
 		return m
 	}
+	if m := a.shutsNobodyOut(); m != nil {
+		return m
+	}
 	if m := a.sameConditions(); m != nil {
 		return m
 	}

@@ -56,7 +56,7 @@ type PolicyConfig struct {
 	// Require holds conditions, each a set of Caddy's request matchers. All must be met. Default: none.
 	Require []*ConditionConfig `json:"require,omitempty"`
 	// SharedComputers are names of networks with hot desks: nothing is remembered there, and a session ends 5 minutes
-	// after its last launch. Default: none.
+	// after its last launch, or after the sign-in where there was none. Default: none.
 	SharedComputers []string `json:"shared_computers,omitempty"`
 	// Session bounds how long ago the password may have been shown. Default: only the portal's limits.
 	Session *SessionSectionConfig `json:"session,omitempty"`

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -43,11 +44,17 @@ type ConditionConfig struct {
 	// MatchRaw are the matchers; all of them must match.
 	MatchRaw caddy.ModuleMap `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
-	matchers caddyhttp.MatcherSet
+	matchers   caddyhttp.MatcherSet
+	definition string // MatchRaw, which is gone once it is loaded
 }
 
 // load makes the matchers.
 func (c *ConditionConfig) load(ctx caddy.Context) error {
+	raw, err := json.Marshal(c.MatchRaw)
+	if err != nil {
+		return fmt.Errorf("require %s: %w", c.Name, err)
+	}
+	c.definition = string(raw)
 	loaded, err := ctx.LoadModule(c, "MatchRaw")
 	if err != nil {
 		return fmt.Errorf("require %s: %w", c.Name, err)
@@ -87,9 +94,10 @@ func (p *PolicyConfig) buildDevices(out *idp.Policy, _ map[string]idp.Network, _
 		return err
 	}
 	if len(p.Require) > 0 {
-		out.Require = &idp.RequireSection{}
+		out.Require = &idp.RequireSection{Definitions: map[string]string{}}
 		for _, c := range p.Require {
 			out.Require.Conditions = append(out.Require.Conditions, c.Name)
+			out.Require.Definitions[c.Name] = c.definition
 		}
 	}
 	return nil

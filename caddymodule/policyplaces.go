@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -143,6 +144,21 @@ func (a *App) filesNeeded() *mistake {
 			return &mistake{[2]string{"policy", p.Name}, "anonymous_networks", "anonymous_networks needs the list: write anonymous_networks FILE in the gatehouse block"}
 		case p.Locations != nil && a.Countries == "":
 			return &mistake{[2]string{"policy", p.Name}, "locations", "locations needs a file that tells countries: write countries FILE in the gatehouse block"}
+		}
+	}
+	return nil
+}
+
+// shutsNobodyOut reports locations that do nothing: a country that no line names is let in as well, so that whoever lists the
+// countries to let in, and no more, believes the others to be shut out.
+func (a *App) shutsNobodyOut() *mistake {
+	for _, p := range a.Policies {
+		l := p.Locations
+		if l == nil || l.Otherwise != "" || len(l.Rules) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(l.Rules, func(r LocationRuleConfig) bool { return r.Action != idp.PlaceAllow }) {
+			return &mistake{[2]string{"policy", p.Name}, "locations", "locations has allow alone and shuts nobody out, since every other country is let in as well; add: otherwise deny"}
 		}
 	}
 	return nil

@@ -77,7 +77,7 @@ func (g *Gateway) record(r *http.Request, e Event) error {
 
 // tellRule keeps the policy text behind the event's digest.
 func (g *Gateway) tellRule(ctx context.Context, e Event) error {
-	if guard := g.guardOf(e.App); guard.sum == e.Digest {
+	if guard := g.editionsOf(e.App).of(e.Digest); guard != nil {
 		return g.told.tell(ctx, g.store, guard)
 	}
 	return nil

@@ -97,7 +97,7 @@ func (g *Gateway) checkEntitled() []Finding {
 
 // opensFor reports whether groups let the person open the application.
 func (a *application) opensFor(u *User) bool {
-	if s := a.guard.For(u).Groups; s != nil && !u.InAny(s.Allow) {
+	if s := a.guard.current().For(u).Groups; s != nil && !u.InAny(s.Allow) {
 		return false
 	}
 	e, ok := a.Application.(Entitler)

@@ -175,8 +175,8 @@ func (g *Gateway) checkOpens(ctx context.Context, a *application, u *User, clien
 	where := "application " + a.tile.Name
 	now := g.now()
 	v := Visit{Now: now, User: u, App: a.tile.Name, Client: client, SignedIn: now, Seen: now}
-	v.Networks = a.guard.networksOf(&v)
-	d := a.guard.Decide(v)
+	v.Networks = a.guard.current().networksOf(&v)
+	d := a.guard.current().Decide(v)
 	if d.Verdict == Deny {
 		f := Finding{Level: LevelWarning, Where: where, What: fmt.Sprintf("may not open it, by %s of policy %s", d.Rule, d.Policy)}
 		if closedTile(d) != "" {
@@ -202,7 +202,7 @@ func (g *Gateway) checkOpens(ctx context.Context, a *application, u *User, clien
 // checkAsked reports which second factor a browser that proved none before would be asked for.
 func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, client netip.Addr) Finding {
 	f := Finding{Level: LevelOK, Where: "application " + a.tile.Name}
-	ready, err := g.readyFactors(ctx, &visitor{session: &Session{User: *u}}, g.taken(a.guard.For(u)))
+	ready, err := g.readyFactors(ctx, &visitor{session: &Session{User: *u}}, g.taken(a.guard.current().For(u)))
 	switch {
 	case err != nil:
 		f.Level, f.What = LevelError, "the factors cannot be asked: "+err.Error()
@@ -217,7 +217,7 @@ func (g *Gateway) checkAsked(ctx context.Context, a *application, u *User, clien
 	case len(ready.open) == 0:
 		f.Level, f.What, f.Cure = LevelError, "asks for a second factor, and there is none that the person could set up", "write a factor, or mfa off"
 	default:
-		p := a.guard.For(u)
+		p := a.guard.current().For(u)
 		f.What = fmt.Sprintf("has %s to set up first, by %s of policy %s", factorNames(ready.open), p.EnrollFirst, p.EnrollFirst.From)
 		if !p.EnrollFirst.opens(client) {
 			f.Level, f.Cure = LevelWarning, "caddy gatehouse user invite NAME, unless the person comes from one of the networks"

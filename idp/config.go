@@ -33,6 +33,8 @@ type Config struct {
 	// Facts returns what policies may look at of a request. It is asked where a policy reads some of it. The networks are
 	// left out: they follow from Client.
 	Facts func(*http.Request) Facts
+	// Files are those that Facts is read from, by the names [CountriesFile] and [AnonymousFile].
+	Files map[string]Versioned
 	Log   *slog.Logger
 	Now   func() time.Time // default time.Now
 	Rand  io.Reader        // default crypto/rand

@@ -42,6 +42,7 @@ type Decision struct {
 	Remember bool          // with Keep: the device is taken for the person's own without a question
 	HotDesk  bool          // the computer is shared: the session ends soon after the launch
 	Outage   string        // the factor that could not be asked, where the plan for that decided
+	StoodIn  string        // the factor that could not be asked, where one that was shown in its place let in
 	Mode     MFAMode       // how often a second factor is asked here, after every section was heard
 	Section  string        // name of the section that decided
 	Policy   string        // policy that wrote the rule
@@ -75,6 +76,7 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 	if v.User == nil || p.MFA == nil || v.Now.IsZero() {
 		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: p.digest()}, [judging]finding{}
 	}
+	v.Now = v.Now.Round(0) // without a monotonic reading, times are compared as they are written
 	fs := p.findings(v)
 	d := Decision{Digest: p.digest(), HotDesk: fs[onShared].effect == hotDesk}
 	for i := range fs {
@@ -154,7 +156,7 @@ func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
 	}
 	if r := p.stoodIn(v); r != nil {
 		d.Verdict, d.Keep, d.Remember = Allow, 0, false
-		d.Section, d.Policy, d.Rule = "outage", p.Outage.From, r.text
+		d.Section, d.Policy, d.Rule, d.StoodIn = "outage", p.Outage.From, r.text, r.Factor
 		return
 	}
 	d.Verdict, d.Reason = Ask, AskMFA
@@ -165,23 +167,33 @@ func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
 }
 
 // withoutFactor looks at somebody who cannot show the factor that is asked: because it cannot be asked, or because
-// they have none.
+// they have none. What the policy does not take cannot stand in the way of either.
 func (p *Policy) withoutFactor(v *Visit, d *Decision) {
 	switch {
 	case v.Holding == nil || slices.ContainsFunc(v.Holding.Enrolled, p.lists):
-		return
-	case len(v.Holding.Unreachable) > 0:
+	case slices.ContainsFunc(v.Holding.Unreachable, p.lists):
 		p.inOutage(v, d)
-	case len(v.Holding.Enrolled) == 0 && p.NewUser != nil && p.NewUser.Mode != NewUserEnroll:
-		d.Section, d.Policy, d.Rule = "new_user", p.NewUser.From, p.NewUser.lines()[0]
-		d.Keep, d.Remember = 0, false
-		if p.NewUser.Mode == NewUserAllow {
-			d.Verdict, d.Reason = Allow, ""
-			return
-		}
-		d.Verdict, d.Factors = Deny, nil
-		d.Reason, d.Public = "new_user", "You need a second step to open this, and have set up none. Ask the service desk."
+	case len(v.Holding.Enrolled) == 0 && p.NewUser != nil:
+		p.newUser(v, d)
 	}
+}
+
+// newUser says what becomes of somebody who has none of the factors that could be asked. One that could not, and that
+// the policy does not take, may still be theirs: then they are not new, so that nobody is let in without; but who has to
+// have one set up before is turned away whatever it says.
+func (p *Policy) newUser(v *Visit, d *Decision) {
+	mode := p.NewUser.Mode
+	if mode == NewUserEnroll || mode == NewUserAllow && len(v.Holding.Unreachable) > 0 {
+		return
+	}
+	d.Section, d.Policy, d.Rule = "new_user", p.NewUser.From, p.NewUser.lines()[0]
+	d.Keep, d.Remember = 0, false
+	if mode == NewUserAllow {
+		d.Verdict, d.Reason = Allow, ""
+		return
+	}
+	d.Verdict, d.Factors = Deny, nil
+	d.Reason, d.Public = "new_user", "You need a second step to open this, and have set up none. Ask the service desk."
 }
 
 // inOutage follows the plan for a factor that cannot be asked. Without one the person waits.

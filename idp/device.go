@@ -65,12 +65,7 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 	if answer == "yes" {
 		err = g.keepDevice(w, r, v)
 	} else {
-		s := *v.session
-		s.NoDevice = true
-		if err = g.store.ReplaceSession(r.Context(), s.ID, &s); errors.Is(err, ErrNotFound) {
-			err = sessionEnded()
-		}
-		v.session = &s
+		err = g.amend(r.Context(), v, func(s *Session) { s.NoDevice = true })
 	}
 	if err != nil {
 		return err
@@ -99,7 +94,8 @@ func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor)
 	}
 	d := &Device{
 		ID: id, Browser: v.browser, User: v.session.User.Key(), Label: deviceLabel(r.UserAgent()),
-		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.DeleteFunc(slices.Clone(v.session.Proofs), func(p Passed) bool { return isRescue(p.Factor) }),
+		Created: now, Seen: now, Expires: now.Add(deviceLife),
+		Proofs: slices.DeleteFunc(slices.Clone(v.session.Proofs), func(p Passed) bool { return p.SessionOnly }),
 	}
 	return g.putDevice(ctx, v, d)
 }
@@ -117,10 +113,26 @@ func (g *Gateway) putDevice(ctx context.Context, v *visitor, d *Device) error {
 	return err
 }
 
+// keptNowhere reports whether nothing may be kept of a proof but for the session: at a shared computer, where the next
+// person sits at the same browser, and while a plan for an outage is in force, since what it lets pass is no second factor. A
+// browser that was remembered before makes no difference.
+func (g *Gateway) keptNowhere(ctx context.Context, v *visitor, d Decision) (bool, error) {
+	p := g.policyFor(v)
+	if d.HotDesk || p.Outage == nil {
+		return d.HotDesk, nil
+	}
+	if v.judged.Holding == nil {
+		if err := g.askHolding(ctx, v); err != nil {
+			return false, err
+		}
+	}
+	return p.plan(v.judged) != nil, nil
+}
+
 // rememberProof keeps a proof on the person's own device, replacing older ones of its kind.
 func (g *Gateway) rememberProof(ctx context.Context, v *visitor, d *Device, p Passed) error {
-	if d == nil || isRescue(p.Factor) {
-		return nil // a code stands in once, and is no property of the device
+	if d == nil || p.SessionOnly {
+		return nil
 	}
 	kept := *d
 	kept.Proofs = addProof(d.Proofs, p)

@@ -269,6 +269,9 @@ func leadingNumber(s string) (n int, rest string) {
 type RequireSection struct {
 	Written
 	Conditions []string `json:"conditions"` // names
+	// Definitions are what the conditions are made of, by their names, in the words of the gateway's surroundings. They decide nothing
+	// here: they are kept with the rest, so that somebody can see later what a name stood for.
+	Definitions map[string]string `json:"definitions,omitempty"`
 }
 
 func (s *RequireSection) lines() []string {

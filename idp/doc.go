@@ -23,9 +23,11 @@
 //	next.go      the only place that decides what comes after a step
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
-//	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups
+//	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups,
+//	             edition.go the files that they read
 //	mfa.go       a factor is challenged (step.go) and judged; enroll.go sets one up behind its gate;
-//	             fresh.go, what takes a second step that was passed a moment ago
+//	             fresh.go, what takes a second step that was passed a moment ago; rescue.go, codes in the place of one
+//	             (recovery.go, bypass.go)
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go

@@ -70,6 +70,20 @@ type Replayed struct {
 	Event  Event  `json:"event"`
 	Agrees bool   `json:"agrees"`
 	Differ string `json:"differ,omitempty"` // what differs, where it does not agree
+	// Since is what the decision went by that is another now; see [Gateway.Since].
+	Since []string `json:"since,omitempty"`
+
+	guard *Guard
+}
+
+// Since says what a decision of the past went by that is another now, as far as the rule's text does not show it: the content of
+// files, and what conditions are made of.
+func (g *Gateway) Since(r *Replayed) []string {
+	app := r.Event.Visit.App
+	if app != "" && g.byName[app] == nil {
+		return []string{fmt.Sprintf("application %s was taken out of the configuration", app)}
+	}
+	return g.guardOf(app).since(r.guard)
 }
 
 // Replay decides again about the visit of an audit line, by the policy of that time. It wraps ErrNotExplained where
@@ -86,7 +100,7 @@ func Replay(ctx context.Context, log AuditLog, e Event) (Replayed, error) {
 	if err != nil {
 		return Replayed{}, err
 	}
-	r := Replayed{Explanation: guard.Explain(*e.Visit), Event: e}
+	r := Replayed{Explanation: guard.Explain(*e.Visit), Event: e, guard: guard}
 	r.Differ = differs(e, r.Explanation)
 	r.Agrees = r.Differ == ""
 	return r, nil

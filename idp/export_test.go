@@ -41,3 +41,16 @@ func (g *Gateway) Visitor(r *http.Request) (*User, error) {
 	}
 	return &v.session.User, nil
 }
+
+// VisitOf is what an audit line keeps of a request to an application.
+func (g *Gateway) VisitOf(r *http.Request, app string) (*Visit, error) {
+	v, err := g.visitor(r)
+	if err != nil {
+		return nil, err
+	}
+	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
+	if err != nil {
+		return nil, err
+	}
+	return g.guardOf(app).recorded(*g.visit(r, v, own, app)), nil
+}

@@ -33,7 +33,7 @@ type Gateway struct {
 	looks        looks
 	factors      []Factor
 	policies     policySet
-	guard        *Guard // of the portal
+	guard        *editions // of the portal
 	applications []application
 	byName       map[string]*application
 
@@ -56,7 +56,7 @@ type Gateway struct {
 type application struct {
 	Application
 	tile  Tile
-	guard *Guard
+	guard *editions
 }
 
 // New checks the configuration and builds a gateway. It does no I/O.
@@ -72,7 +72,7 @@ func New(c Config) (*Gateway, error) {
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
 		factors: c.Factors, metadata: c.Metadata, client: c.Client, facts: c.Facts,
-		log: c.Log, now: c.Now, rand: c.Rand, told: &ruleTexts{},
+		log: c.Log, rand: c.Rand, told: &ruleTexts{},
 	}
 	if g.limits.Refresh > g.limits.Grace {
 		return nil, fmt.Errorf("sessions: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", g.limits.Refresh, g.limits.Grace)
@@ -89,9 +89,12 @@ func New(c Config) (*Gateway, error) {
 	if g.policies, err = newPolicySet(c.Policies); err != nil {
 		return nil, err
 	}
-	if g.guard, err = g.policies.guard(c.Portal.Policy, c.Portal.GroupPolicies); err != nil {
+	g.policies.files = c.Files
+	guard, err := g.policies.guard(c.Portal.Policy, c.Portal.GroupPolicies)
+	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
+	g.guard = newEditions(guard)
 	if err := g.addApplications(c.Applications); err != nil {
 		return nil, err
 	}
@@ -115,9 +118,13 @@ func (g *Gateway) defaults(c Config) {
 	if g.limiter == nil {
 		g.limiter = NewLimiter(Limits{})
 	}
-	if g.now == nil {
-		g.now = time.Now
+	clock := c.Now
+	if clock == nil {
+		clock = time.Now
 	}
+	// Without its monotonic reading, which no time has that was written down: a decision and the one that is made again from
+	// its record must not go by two clocks.
+	g.now = func() time.Time { return clock().Round(0) }
 	if g.rand == nil {
 		g.rand = rand.Reader
 	}
@@ -181,7 +188,7 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 		if len(c.Icon.Data) > 0 {
 			tile.Icon = g.pages.Asset(iconName(tile.Name))
 		}
-		g.applications = append(g.applications, application{c.Application, tile, guard})
+		g.applications = append(g.applications, application{c.Application, tile, newEditions(guard)})
 		g.byName[tile.Name] = &g.applications[len(g.applications)-1]
 	}
 	return nil

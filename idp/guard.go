@@ -15,7 +15,10 @@ import (
 type Guard struct {
 	Policy Policy        `json:"policy"`
 	Groups []GroupPolicy `json:"groups,omitempty"`
+	// Files are the files that it reads, as they were when it decided; see [FileVersion].
+	Files []FileVersion `json:"files,omitempty"`
 
+	read     []Versioned // Files, where they can be asked
 	doc, sum string
 	nets     []Network
 	facts    bool // whether it reads anything of [Config.Facts]
@@ -58,13 +61,9 @@ func (s policySet) guard(name string, groups []GroupPolicyName) (*Guard, error) 
 		}
 		g.Groups = append(g.Groups, GroupPolicy{For: n.For, Policy: over})
 	}
-	doc, err := json.Marshal(g)
-	if err != nil {
-		return nil, fmt.Errorf("writing a policy down: %w", err)
-	}
-	g.doc, g.sum = string(doc), sumOf(doc)
 	g.prepare()
-	return g, nil
+	g.watch(s.files)
+	return g.edition()
 }
 
 // ReadGuard reads what [AuditLog.RuleText] keeps of a guard.
@@ -128,6 +127,9 @@ func (g *Guard) Text() string {
 		b.WriteString("for everybody else: ")
 	}
 	b.WriteString(g.Policy.Text())
+	for _, f := range g.Files {
+		fmt.Fprintf(&b, "file of %s: version %s\n", f.Name, f.Version)
+	}
 	return b.String()
 }
 

@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -70,13 +71,37 @@ func TestAHotDeskTakesNoProofOfTheDevice(t *testing.T) {
 	again("floor")
 }
 
+// A browser that was remembered elsewhere, such as a laptop that is carried to the floor, learns nothing new there.
+func TestAHotDeskKeepsNothingOnAnOldDevice(t *testing.T) {
+	h := hotDesk(t)
+	h.client = home
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	h.device(t, "yes")
+	for _, where := range []netip.Addr{floor, home} {
+		h.clock.move(8 * 24 * time.Hour)
+		h.client = where
+		h.password(t, "alice", "/")
+		if h.page() != "mfa" {
+			t.Fatalf("from %s: %q", where, h.page())
+		}
+		h.authenticator(t)
+		h.client = home
+		h.clock.move(13 * time.Hour)
+		h.password(t, "alice", "/")
+		if want := map[netip.Addr]string{floor: "mfa", home: "portal"}[where]; h.page() != want {
+			t.Errorf("half a day after a code that was given from %s: %q, want %q", where, h.page(), want)
+		}
+	}
+}
+
 func TestAHotDeskEndsTheSession(t *testing.T) {
 	for _, app := range []string{"connect", "handbook"} {
 		h := hotDesk(t)
 		h.client = floor
 		h.password(t, "alice", "/")
 		h.authenticator(t)
-		h.clock.move(50 * time.Minute)
+		h.clock.move(4 * time.Minute)
 		h.wantPageOf(t, "/", "portal") // nothing was opened yet
 		h.launched(t, app)
 		h.clock.move(4*time.Minute + 59*time.Second)
@@ -86,6 +111,44 @@ func TestAHotDeskEndsTheSession(t *testing.T) {
 		h.wantPageOf(t, "/", "portal")
 		h.clock.move(2 * time.Second)
 		h.wantPageOf(t, "/", "login")
+	}
+}
+
+// Whoever opens nothing leaves a portal that ends as soon, however often it is looked at, and however far they came in.
+func TestAHotDeskEndsAnUnusedSession(t *testing.T) {
+	for name, leave := range map[string]func(h *venue){
+		"at the portal":        func(h *venue) { h.authenticator(t) },
+		"at the second factor": func(*venue) {},
+		"with a laptop from upstairs": func(h *venue) {
+			h.client = home
+			h.authenticator(t)
+			h.device(t, "no")
+			h.client = floor
+			h.wantPageOf(t, "/", "portal")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hotDesk(t)
+			h.client = floor
+			if name == "with a laptop from upstairs" {
+				h.client = home
+			}
+			h.password(t, "alice", "/")
+			leave(h)
+			for range 4 {
+				h.clock.move(time.Minute)
+				h.visit("/settings")
+				h.arrive(t)
+			}
+			if h.page() == "login" || h.page() == "password" {
+				t.Fatalf("after four minutes: %q", h.page())
+			}
+			h.clock.move(time.Minute + time.Second)
+			h.visit("/")
+			if h.arrive(t); h.page() != "login" {
+				t.Errorf("after five minutes: %q: %s", h.page(), h.words())
+			}
+		})
 	}
 }
 

@@ -1,9 +1,14 @@
 package idp
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
-// guardOf returns what guards an application, or the portal ("").
-func (g *Gateway) guardOf(app string) *Guard {
+// guardOf returns what guards an application, or the portal (""), with its files as they are.
+func (g *Gateway) guardOf(app string) *Guard { return g.editionsOf(app).current() }
+
+func (g *Gateway) editionsOf(app string) *editions {
 	if a := g.byName[app]; a != nil {
 		return a.guard
 	}
@@ -12,9 +17,9 @@ func (g *Gateway) guardOf(app string) *Guard {
 
 // guards returns the portal's and those of the applications.
 func (g *Gateway) guards() []*Guard {
-	all := []*Guard{g.guard}
+	all := []*Guard{g.guard.current()}
 	for i := range g.applications {
-		all = append(all, g.applications[i].guard)
+		all = append(all, g.applications[i].guard.current())
 	}
 	return all
 }
@@ -31,12 +36,20 @@ func (g *Gateway) judgeVisit(r *http.Request, v *visitor, own *Device, app strin
 	if d.Verdict != Ask || d.Reason != AskMFA || !guard.For(&v.session.User).readsHolding() {
 		return d, nil
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.wanted(Decision{}))
-	if err != nil {
+	if err := g.askHolding(r.Context(), v); err != nil {
 		return Decision{}, err
 	}
-	v.judged.Holding = &Holding{Enrolled: namesOf(ready.enrolled), Unreachable: namesOf(ready.unreachable)}
 	return guard.Decide(*v.judged), nil
+}
+
+// askHolding asks the factors, for the visit that was decided on last.
+func (g *Gateway) askHolding(ctx context.Context, v *visitor) error {
+	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
+	if err != nil {
+		return err
+	}
+	v.judged.Holding = &Holding{Enrolled: namesOf(ready.enrolled), Unreachable: namesOf(ready.unreachable)}
+	return nil
 }
 
 // readsHolding reports whether a decision may depend on which factors a person has.
@@ -56,7 +69,7 @@ func namesOf(factors []Factor) []string {
 func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) *Visit {
 	guard := g.guardOf(app)
 	visit := &Visit{
-		Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn, Seen: v.seen,
+		Now: g.now().UTC(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn.UTC(), Seen: v.seen.UTC(),
 		Client: g.client(r), MustChange: v.session.MustChange,
 	}
 	if v.flow != nil && v.flow.App == app {

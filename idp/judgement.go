@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -31,11 +32,12 @@ type checked struct {
 // tells nothing of whose the name is, nor does the time that it takes.
 func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (checked, error) {
 	ctx, client := r.Context(), g.client(r)
-	if g.limiter.addresses.empty(client, g.now()) {
+	if g.limiter.refuses(client, g.now()) {
 		return checked{}, errAddressLimited
 	}
 	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
 	if err != nil {
+		g.blameTry(ctx, client, f, err)
 		return checked{}, err
 	}
 	ending, err := g.ending(ctx, f.key)
@@ -52,8 +54,34 @@ func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (c
 		s := g.spelling(ctx, f)
 		failed.within, failed.shown = s.window, g.shown(ctx, f, s, err, f.pretend(ctx, password, err))
 	}
-	g.blame(client, failed.shown)
+	g.blameTry(ctx, client, f, failed.shown)
 	return checked{}, failed
+}
+
+// blameTry counts a try against the address from where it came, by what it was told; whether the name is known must not show.
+//
+// Where a source is away that is that nobody can tell, whoever the name is of. Most such tries are of people whose directory is
+// away and who type the same again, perhaps thirty of them behind one address; and one of them may hold an emergency
+// account, which is what it is for. But the sources that answer do judge each, so that passwords could be sprayed at them for as
+// long as the directory is away; and where none answers, each is a line in the audit log. What tells the two apart is how many names there are: so that new names come no faster than
+// wrong passwords do elsewhere, and only what is typed under the same ones comes a few times as fast. How often one person's password is
+// guessed hangs on their own budget, here as elsewhere.
+func (g *Gateway) blameTry(ctx context.Context, client netip.Addr, f found, shown error) {
+	_, busy := errors.AsType[*Error](shown)
+	if busy && f.downErr == nil {
+		return // of a machine that is too slow, whole offices at once
+	}
+	if errors.Is(shown, ErrBadCredentials) || errors.Is(shown, errLimited) {
+		g.blame(client, shown)
+		return
+	}
+	now := g.now()
+	n, err := g.store.Fail(context.WithoutCancel(ctx), "away:"+addressKey(client).String()+":"+f.spelling, now, awayWindow)
+	if err == nil && n > 1 {
+		g.limiter.retries.allow(client, now) // not owed: whoever waits a moment goes on
+		return
+	}
+	g.limiter.names.take(client, now)
 }
 
 // judge has the person's source judge the password. It is asked once more where its answer was lost: the server that fell

@@ -179,8 +179,28 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 	return nil
 }
 
-// hotDeskLife is how long a session on a shared computer goes on after its last launch.
+// hotDeskLife is how long a session on a shared computer goes on after its last launch, or after the sign-in where there was
+// none.
 const hotDeskLife = 5 * time.Minute
+
+// hotDeskEnd is when a session on a shared computer ends after what is done now.
+func (g *Gateway) hotDeskEnd(s *Session) time.Time {
+	end := g.now().Add(hotDeskLife)
+	if most := s.SignedIn.Add(g.limits.Absolute); most.Before(end) {
+		return most
+	}
+	return end
+}
+
+// endUnused has a session on a shared computer end in a few minutes if nothing is opened. To look at the portal opens nothing, and
+// does not prolong it.
+func (g *Gateway) endUnused(r *http.Request, v *visitor) error {
+	end := g.hotDeskEnd(v.session)
+	if e := v.session.Expires; !e.IsZero() && !e.After(end) {
+		return nil
+	}
+	return g.amend(r.Context(), v, func(s *Session) { s.Expires = end })
+}
 
 // endSoon ends the session of somebody on a shared computer a few minutes after what they opened last: the next
 // person there must find no portal of theirs. What was opened has a session of its own.
@@ -188,16 +208,9 @@ func (g *Gateway) endSoon(r *http.Request, v *visitor, d Decision) error {
 	if !d.HotDesk {
 		return nil
 	}
-	s := *v.session
-	s.Expires = g.now().Add(hotDeskLife)
-	if most := s.SignedIn.Add(g.limits.Absolute); most.Before(s.Expires) {
-		s.Expires = most
-	}
-	err := g.store.ReplaceSession(context.WithoutCancel(r.Context()), s.ID, &s)
-	if errors.Is(err, ErrNotFound) {
-		return sessionEnded()
-	}
-	return err
+	return g.amend(r.Context(), v, func(s *Session) {
+		s.Expires = g.hotDeskEnd(s)
+	})
 }
 
 // signIn makes the form and the audit line of a launch. Whoever launches at the same moment may share the

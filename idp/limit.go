@@ -16,6 +16,8 @@ type Limiter struct {
 	limits Limits
 
 	addresses *buckets // failures
+	names     *buckets // that are typed while a source is away
+	retries   *buckets // names that are typed again then
 	starts    *buckets // sign-ins begun by strangers
 	told      *buckets // audit lines about an address that is limited
 
@@ -52,8 +54,21 @@ func NewLimiter(l Limits) *Limiter {
 	}
 	return &Limiter{
 		limits: l, gates: map[string]*gate{},
-		addresses: newBuckets(l.Address, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
+		addresses: newBuckets(l.Address, time.Minute), names: newBuckets(l.Address*atOnce, atOnce*time.Minute), retries: newBuckets(l.Address*atOnce, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
 	}
+}
+
+// While a source is away, an address may try as many new names a minute as it may have failures otherwise, but so many times that
+// number at once: an office whose people all come to work in the same minute. So often they may try again in each minute; of
+// thirty people each four times. A name is new again after awayWindow without a try.
+const (
+	atOnce     = 4
+	awayWindow = 15 * time.Minute
+)
+
+// refuses reports whether an address has no failures left.
+func (l *Limiter) refuses(a netip.Addr, now time.Time) bool {
+	return l.addresses.empty(a, now) || l.names.empty(a, now) || l.retries.empty(a, now)
 }
 
 // enter waits until the attempt may run, or answers errLimited, or errUncounted while failures cannot be counted. The caller calls leave with what came of it, by which

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -120,18 +119,18 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 // signedIn starts the session of a person whose password was right. due is why it must be changed before anything
 // else, or empty.
 func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
-	proof := Proof{Factor: PasswordFactor, At: g.now(), ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
+	proof := Proof{Factor: PasswordFactor, At: g.now().UTC(), ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
 	return g.signedInBy(w, r, v, c, proof, due)
 }
 
 // signedInBy starts the session of a person by what they have proved: the password, or a factor in its place, which
 // counts as any other time that it is passed.
 func (g *Gateway) signedInBy(w http.ResponseWriter, r *http.Request, v *visitor, c checked, proof Proof, due string) error {
-	now, u, passed := g.now(), c.user, Passed{Proof: proof}
-	if proof.Factor != PasswordFactor {
-		passed.Scope = g.guardOf(v.flow.App).For(u).scope(v.flow.App)
+	now, u := g.now(), c.user
+	s := Session{User: *u, SignedIn: now, MustChange: due}
+	if proof.Factor == PasswordFactor {
+		s.Proofs = []Passed{{Proof: proof}}
 	}
-	s := Session{User: *u, SignedIn: now, Proofs: []Passed{passed}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
 		s.NoDevice = v.session.NoDevice
 	}
@@ -151,14 +150,10 @@ func (g *Gateway) signedInBy(w http.ResponseWriter, r *http.Request, v *visitor,
 	}
 	v.flow.belongTo(u.Key())
 	if proof.Factor != PasswordFactor {
-		own, err := g.ownDevice(r.Context(), v, u.Key())
-		if err != nil {
+		if err := g.pass(w, r, v, proof); err != nil {
 			return err
 		}
-		if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
-			return err
-		}
-		v.flow.Proofs = []Proof{proof}
+		return g.next(w, r, v)
 	}
 	if err := g.keep(r.Context(), v); err != nil {
 		return err

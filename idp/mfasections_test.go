@@ -96,6 +96,7 @@ func TestNewUserSection(t *testing.T) {
 	none := has(nil, nil)
 	checkSection(t, "new_user", []sectionCase{
 		{name: "deny: none", write: mode(NewUserDeny), visit: none, want: Deny, rule: "new_user deny", reason: "new_user"},
+		{name: "deny: none, and one is away that the policy does not take", write: mode(NewUserDeny), visit: has(nil, []string{"sms"}), want: Deny, rule: "new_user deny", reason: "new_user"},
 		{name: "allow: none", write: mode(NewUserAllow), visit: none, want: Allow, rule: "new_user allow"},
 	})
 	checkSection(t, "mfa", []sectionCase{
@@ -103,6 +104,8 @@ func TestNewUserSection(t *testing.T) {
 		{name: "allow: one", write: mode(NewUserAllow), visit: has([]string{"totp"}, nil), want: Ask, rule: "mfa every 7d", reason: AskMFA},
 		{name: "allow: one that the policy does not take is not none", write: mode(NewUserAllow), visit: has([]string{"sms"}, nil), want: Ask, rule: "mfa every 7d", reason: AskMFA},
 		{name: "allow: one that cannot be asked may be theirs", write: mode(NewUserAllow), visit: has(nil, []string{"sms"}), want: Ask, rule: "mfa every 7d", reason: AskMFA},
+		{name: "deny: one that cannot be asked, and that the policy takes", write: mode(NewUserDeny), visit: has(nil, []string{"sms", "totp"}), want: Ask, rule: "mfa every 7d", reason: AskMFA},
+		{name: "deny: one that the policy does not take is not none", write: mode(NewUserDeny), visit: has([]string{"sms"}, []string{"push"}), want: Ask, rule: "mfa every 7d", reason: AskMFA},
 		{name: "allow: nobody has asked", write: mode(NewUserAllow), want: Ask, rule: "mfa every 7d", reason: AskMFA},
 		{name: "deny: nobody has asked", write: mode(NewUserDeny), want: Ask, rule: "mfa every 7d", reason: AskMFA},
 		{name: "deny: passed", write: mode(NewUserDeny), visit: func(v *Visit) { none(v); proved(v) }, want: Allow, rule: "mfa every 7d"},

@@ -55,13 +55,17 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	return redirect(w, "/")
 }
 
-// decide asks the policy of where the visitor is going. It also returns their own device, if any.
+// decide asks the policy of where the visitor is going. It also returns their own device, if any. Where the computer turns out
+// to be a shared one, the session ends soon, whether or not anything is opened.
 func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error) {
 	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
 	if err != nil {
 		return Decision{}, nil, err
 	}
 	d, err := g.judgeVisit(r, v, own, v.flow.App)
+	if err == nil && d.HotDesk {
+		err = g.endUnused(r, v)
+	}
 	return d, own, err
 }
 
@@ -84,15 +88,23 @@ func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
 	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
 }
 
-// recordOutage writes down that a factor could not be asked and that the plan for it decided.
+// recordOutage writes down that a factor could not be asked and that the plan for it decided. The portal's own pages are
+// decided on at each look at them, so that what lets in there is written once in a session, whichever page it was.
 func (g *Gateway) recordOutage(r *http.Request, v *visitor, d Decision) error {
-	if d.Outage == "" {
+	factor, portal := d.Outage, v.flow.App == ""
+	if portal && factor == "" {
+		factor = d.StoodIn
+	}
+	if factor == "" || portal && d.Verdict == Allow && v.session.Outage == factor {
 		return nil
 	}
 	e := g.event(r, v, EventOutage, d.Verdict.String())
-	e.App, e.Factor, e.Reason = v.flow.App, d.Outage, "factor_unreachable"
+	e.App, e.Factor, e.Reason = v.flow.App, factor, "factor_unreachable"
 	g.decidedBy(&e, v, d)
-	return g.record(r, e)
+	if err := g.record(r, e); err != nil || !portal || d.Verdict == Deny {
+		return err
+	}
+	return g.amend(r.Context(), v, func(s *Session) { s.Outage = factor })
 }
 
 // ask sends the visitor to the factor that is missing, or to set one up.
@@ -148,6 +160,27 @@ type readiness struct {
 	err                         error
 }
 
+// standing is how a person stands with a factor, as the factor says.
+type standing struct {
+	state Readiness
+	err   error
+}
+
+// askReady asks a factor once in a request, however many applications want to know, since it asks a service or the store. What
+// somebody has shown or set up since is asked about anew; see raise.
+func (v *visitor) askReady(ctx context.Context, f Factor) standing {
+	s, asked := v.asked[f.Name()]
+	if asked {
+		return s
+	}
+	s.state, s.err = f.Ready(ctx, &v.session.User)
+	if v.asked == nil {
+		v.asked = map[string]standing{}
+	}
+	v.asked[f.Name()] = s
+	return s
+}
+
 // readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
 // never enrolled, and never a reason to let somebody enroll another one.
 func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) (readiness, error) {
@@ -157,11 +190,10 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 		if f == nil {
 			continue
 		}
-		state, err := f.Ready(ctx, &v.session.User)
-		switch {
-		case err != nil || state == Unreachable:
-			out.unreachable, out.err = append(out.unreachable, f), err
-		case state == Enrolled:
+		switch s := v.askReady(ctx, f); {
+		case s.err != nil || s.state == Unreachable:
+			out.unreachable, out.err = append(out.unreachable, f), s.err
+		case s.state == Enrolled:
 			out.enrolled = append(out.enrolled, f)
 		default:
 			if _, ok := f.(Enroller); ok {
@@ -172,10 +204,10 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 	return out, ctx.Err()
 }
 
-// pass adds a proof to the session, the device and the flow, under a new session id.
+// pass adds a proof to the session, the flow and, where it may be kept there, the device, under a new session id.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
-	policy := g.policyFor(v)
-	passed := Passed{Proof: p, Scope: policy.scope(v.flow.App)}
+	p.At = p.At.Round(0).UTC() // as it will be read back; see [Visit]
+	passed := Passed{Proof: p, Scope: g.policyFor(v).scope(v.flow.App)}
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
 	switch _, err := g.store.Session(r.Context(), v.session.ID); {
 	case errors.Is(err, ErrNotFound):
@@ -183,15 +215,23 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	case err != nil:
 		return err
 	}
-	own, err := g.ownDevice(r.Context(), v, v.session.User.Key())
+	d, own, err := g.decide(r, v)
 	if err != nil {
 		return err
+	}
+	if passed.SessionOnly = isRescue(p.Factor); !passed.SessionOnly { // a code stands in, and is no property of the device
+		if passed.SessionOnly, err = g.keptNowhere(r.Context(), v, d); err != nil {
+			return err
+		}
 	}
 	if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
 		return err
 	}
 	s := *v.session
 	s.Proofs = addProof(s.Proofs, passed)
+	if d.HotDesk {
+		s.Expires = g.hotDeskEnd(&s) // the sign-in goes on: somebody was there
+	}
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}

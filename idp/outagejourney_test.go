@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func newOutage(t *testing.T, mfa idp.MFASection, plan idp.OutageRule) (*venue, *
 			&idp.Policy{Name: "open", MFA: &idp.MFASection{Mode: idp.MFAOff}})
 		c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "codes"}, Policy: "app"}, idp.AppConfig{Application: &sender{name: "open"}, Policy: "open"})
 	})
+	duo.now = h.clock.Now
 	return h, duo
 }
 
@@ -122,12 +124,18 @@ func TestAnOutageLetsAGroupIn(t *testing.T) {
 		if e.Section != "outage" || e.Reason != "" || h.last(t, idp.EventOutage).Result != "allow" {
 			t.Errorf("%+v", e)
 		}
-		// Each launch is a decision of its own, with a line of its own; the portal's page asks and tells nobody.
+		// Each launch is a decision of its own, with a line of its own; that the portal's pages open is one for the session.
 		h.launched(t, "salesforce")
 		if n := len(h.events(t, idp.EventOutage)); n != 2 {
 			t.Errorf("%d lines of an outage after two launches", n)
 		}
-		h.wantPageOf(t, "/", "portal")
+		for _, path := range []string{"/settings", "/", "/settings", "/"} {
+			h.wantPageOf(t, path, map[string]string{"/": "portal", "/settings": "settings"}[path])
+		}
+		lines := h.events(t, idp.EventOutage)
+		if last := lines[len(lines)-1]; len(lines) != 3 || last.App != "" || last.Factor != "duo" || last.Result != "allow" || last.Visit == nil {
+			t.Errorf("%d lines of an outage after four pages of the portal: %+v", len(lines), last)
+		}
 		if strings.Contains(h.now.body, "asks for your duo") {
 			t.Errorf("the tiles say: %s", h.words())
 		}
@@ -148,4 +156,76 @@ func TestAnOutageWithoutAPlan(t *testing.T) {
 	}
 	duo.down.Store(false)
 	h.wantPageOf(t, "/apps/connect", "mfa")
+}
+
+// What was shown for an application stands in for the portal as well, when its own proof has become old.
+func TestThePortalStaysOpenInAnOutage(t *testing.T) {
+	h, duo := newOutage(t, idp.MFASection{Mode: idp.MFAEvery, Every: time.Hour, Shared: true}, idp.OutageRule{Use: []string{"totp"}})
+	h.password(t, "alice", "/")
+	h.form("/mfa/duo", "code", "1234")
+	h.arrive(t)
+	h.device(t, "no")
+	h.clock.move(50 * time.Minute)
+	h.wantPageOf(t, "/apps/codes", "enroll")
+	h.authenticator(t)
+	h.clock.move(20 * time.Minute)
+	duo.down.Store(true)
+	for range 3 {
+		h.wantPageOf(t, "/", "portal")
+	}
+	lines := h.events(t, idp.EventOutage)
+	if len(lines) != 1 || lines[0].App != "" || lines[0].Factor != "duo" || lines[0].Result != "allow" || lines[0].Rule != "outage duo use totp" {
+		t.Errorf("%+v", lines)
+	}
+	duo.down.Store(false)
+	h.wantPageOf(t, "/", "mfa")
+}
+
+// proofs are those that alice's device keeps.
+func (h *venue) proofs(t *testing.T) []idp.Passed {
+	t.Helper()
+	list, err := h.store.UserDevices(t.Context(), "staff:alice", h.clock.Now())
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d devices, %v", len(list), err)
+	}
+	return list[0].Proofs
+}
+
+// What stands in is kept neither on a device that was remembered before nor, later in the session, on one that is then.
+func TestAnOutageIsKeptOnNoDevice(t *testing.T) {
+	for _, remembered := range []bool{true, false} {
+		h, duo := newOutage(t, weeklyMFA, idp.OutageRule{Use: []string{"totp"}})
+		h.enrolled(t)
+		var before []idp.Passed
+		if remembered {
+			h.password(t, "alice", "/")
+			h.form("/mfa/duo", "code", "1234")
+			h.arrive(t)
+			h.device(t, "yes")
+			before = h.proofs(t)
+			h.clock.move(8 * 24 * time.Hour)
+		}
+		duo.down.Store(true)
+		h.password(t, "alice", "/")
+		h.authenticator(t)
+		if h.page() != "portal" {
+			t.Fatalf("%q: %s", h.page(), h.words())
+		}
+		if remembered {
+			if after := h.proofs(t); !reflect.DeepEqual(after, before) {
+				t.Errorf("%+v, and before the outage %+v", after, before)
+			}
+			continue
+		}
+		duo.down.Store(false)
+		h.wantPageOf(t, "/apps/connect", "mfa")
+		h.form("/mfa/duo", "code", "1234")
+		h.arrive(t)
+		h.device(t, "yes")
+		for _, p := range h.proofs(t) {
+			if p.Factor == "totp" {
+				t.Errorf("%+v was kept", p)
+			}
+		}
+	}
 }

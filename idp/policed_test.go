@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -111,11 +112,16 @@ func (h *venue) last(t *testing.T, kind string) idp.Event {
 }
 
 // phone is a factor whose service may be out of reach. Everybody has it.
-type phone struct{ down atomic.Bool }
+type phone struct {
+	down  atomic.Bool
+	asked atomic.Int32     // whether it is ready
+	now   func() time.Time // where it is shown
+}
 
 func (*phone) Name() string { return "duo" }
 
 func (p *phone) Ready(context.Context, *idp.User) (idp.Readiness, error) {
+	p.asked.Add(1)
 	if p.down.Load() {
 		return idp.Unreachable, errors.New("no route to host")
 	}
@@ -130,7 +136,7 @@ func (p *phone) Verify(_ context.Context, _ *idp.User, _ []byte, answer url.Valu
 	if answer.Get("code") != "1234" {
 		return idp.Proof{}, idp.ErrBadCredentials
 	}
-	return idp.Proof{Factor: "duo"}, nil
+	return idp.Proof{Factor: "duo", At: p.now()}, nil
 }
 
 // facts are what the gateway's surroundings say of a request. Tests change them between requests.

@@ -16,6 +16,7 @@ type policySet struct {
 	byName  map[string]Policy
 	written map[string]Policy // as written, with nothing inherited
 	global  Policy
+	files   map[string]Versioned // see [Config.Files]
 }
 
 // newPolicySet completes each policy from the one named default and that from [BuiltIn].

@@ -165,6 +165,13 @@ func (p *Policy) Text() string {
 			fmt.Fprintf(&b, "%s # %s\n", l, s.from())
 		}
 	}
+	if p.Require != nil {
+		for _, c := range p.Require.Conditions {
+			if d := p.Require.Definitions[c]; d != "" {
+				fmt.Fprintf(&b, "condition %s %s\n", c, d)
+			}
+		}
+	}
 	for _, n := range p.networks() {
 		fmt.Fprintf(&b, "network %s %v\n", n.Name, n.Ranges)
 	}

@@ -29,6 +29,9 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if d.Verdict != Allow {
 		return g.setOut(w, r, v, &flow{})
 	}
+	if err := g.recordOutage(r, v, d); err != nil {
+		return err
+	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
 	if d.Warning != "" {
 		p.Notices = append(p.Notices, web.Notice{Text: d.Warning})
@@ -73,7 +76,7 @@ func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application)
 	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err
 	}
-	p := a.guard.For(u)
+	p := a.guard.current().For(u)
 	if e, ok := a.Application.(Entitler); ok && !e.Entitled(u) {
 		return web.Tile{}, false, nil
 	}

@@ -191,3 +191,27 @@ func TestTheLineOfADecision(t *testing.T) {
 		t.Errorf("%+v", denied)
 	}
 }
+
+// However many tiles want to know, each factor is asked once for the page.
+func TestAPageAsksEachFactorOnce(t *testing.T) {
+	duo := &phone{}
+	asks := &idp.Policy{
+		Name: "asks", MFA: &alwaysMFA, Factors: &idp.FactorsSection{Names: []string{"duo"}}, NewUser: &idp.NewUserSection{Mode: idp.NewUserDeny},
+		Outage: &idp.OutageSection{Rules: []idp.OutageRule{{Factor: "duo", Use: []string{"totp"}}}},
+	}
+	h := policed(t, noMFA(), func(c *idp.Config) {
+		c.Factors, c.Policies, c.Applications = append(c.Factors, duo), append(c.Policies, asks), nil
+		for _, name := range []string{"one", "two", "three", "four", "five"} {
+			c.Applications = append(c.Applications, idp.AppConfig{Application: link{name, "https://example.com/"}, Policy: "asks"})
+		}
+	})
+	h.password(t, "alice", "/")
+	for _, down := range []bool{false, true} {
+		duo.down.Store(down)
+		before := duo.asked.Load()
+		h.wantPageOf(t, "/", "portal")
+		if n := duo.asked.Load() - before; n != 1 || !strings.Contains(h.now.body, "/apps/five") {
+			t.Errorf("down %v: asked %d times: %s", down, n, h.words())
+		}
+	}
+}

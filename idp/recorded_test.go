@@ -57,6 +57,29 @@ func TestARecordDecidesTheSame(t *testing.T) {
 	}
 }
 
+// A decision goes by what is written of a time: the monotonic reading, which a record has not, decides nothing.
+func TestNoMonotonicReadingDecides(t *testing.T) {
+	c, here := newChance(t), time.Now()
+	read := func(times ...*time.Time) {
+		for _, at := range times {
+			*at = here.Add(at.Sub(here))
+		}
+	}
+	for range many / 50 {
+		g, v := c.guarded(), c.visit()
+		want := g.Decide(v)
+		read(&v.Now, &v.SignedIn, &v.Seen)
+		for _, passed := range [][]Passed{v.Session, v.Device} {
+			for i := range passed {
+				read(&passed[i].At)
+			}
+		}
+		if got := g.Decide(v); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, want %+v\n%s\n%+v", got, want, g.Text(), v)
+		}
+	}
+}
+
 // A record holds nothing of a person but who they are and the groups that the guard looks for, and no fact that it does
 // not read.
 func TestARecordHoldsWhatIsRead(t *testing.T) {

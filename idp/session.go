@@ -212,9 +212,10 @@ type visitor struct {
 	device  cookie    // of the device
 	browser Hash      // which browser; flows are bound to it
 	flow    *flow
-	fid     string // id under which the flow is kept, "" where there is none
-	facts   *Facts // of the request, once they were asked for
-	judged  *Visit // what was decided on last
+	fid     string              // id under which the flow is kept, "" where there is none
+	facts   *Facts              // of the request, once they were asked for
+	judged  *Visit              // what was decided on last
+	asked   map[string]standing // of the factors, by their names, once they were asked
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
@@ -307,8 +308,20 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 	if err != nil {
 		return err
 	}
-	v.session, v.seen = &s, s.Seen
+	v.session, v.seen, v.asked = &s, s.Seen, nil
 	return nil
+}
+
+// amend changes the visitor's session, which may have ended meanwhile.
+func (g *Gateway) amend(ctx context.Context, v *visitor, change func(*Session)) error {
+	s := *v.session
+	change(&s)
+	err := g.store.ReplaceSession(context.WithoutCancel(ctx), s.ID, &s)
+	if errors.Is(err, ErrNotFound) {
+		return sessionEnded()
+	}
+	v.session = &s
+	return err
 }
 
 // sessionEnded is the refusal where a session ended while something of it was under way.

@@ -44,7 +44,7 @@ func (g *Gateway) settled(w http.ResponseWriter, r *http.Request) (*visitor, err
 	if d.Verdict != Allow {
 		return nil, g.setOut(w, r, v, &flow{To: "/settings"})
 	}
-	return v, nil
+	return v, g.recordOutage(r, v, d)
 }
 
 func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visitor, notice string) error {

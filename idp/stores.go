@@ -42,8 +42,11 @@ type Session struct {
 	// MustChange is why the password has to be changed before anything is opened: "password_expired" or
 	// "must_change", or empty.
 	MustChange string
-	Client     netip.Addr
-	UserAgent  string
+	// Outage is the factor of which the audit log says already that it could not be asked and that the portal opened all the
+	// same, or empty.
+	Outage    string
+	Client    netip.Addr
+	UserAgent string
 }
 
 // Looked is when the person was last looked up where they come from.
@@ -59,6 +62,8 @@ type Passed struct {
 	Proof
 	// Scope is the application's name, "" for the portal, or SharedScope.
 	Scope string `json:"scope"`
+	// SessionOnly keeps it from the person's devices, whatever becomes of this browser in the session later.
+	SessionOnly bool `json:"session_only,omitempty"`
 }
 
 // SharedScope is the scope of proofs that count for every application whose policy says shared.

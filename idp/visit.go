@@ -6,7 +6,8 @@ import (
 )
 
 // Visit is everything a policy may look at. It is a value: [Policy.Decide] has no clock, store or request. As JSON it
-// is what an audit line keeps of it, so that the decision can be made again.
+// is what an audit line keeps of it, so that the decision can be made again. Its times are in UTC and have no monotonic
+// reading: they are the ones that are read back.
 type Visit struct {
 	Now      time.Time  `json:"now"`
 	User     *User      `json:"user,omitempty"`

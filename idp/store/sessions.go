@@ -24,8 +24,9 @@ type sessionSecret struct {
 	Client    netip.Addr   `json:"client,omitzero"`
 	Refreshed time.Time    `json:"refreshed,omitzero"`
 	UserAgent string       `json:"user_agent,omitempty"`
-	// MustChange is the session's.
+	// MustChange and Outage are the session's.
 	MustChange string `json:"must_change,omitempty"`
+	Outage     string `json:"outage,omitempty"`
 }
 
 // PutSession inserts or replaces by ID.
@@ -88,7 +89,7 @@ func (o *state) sealSession(sess *idp.Session) ([]byte, error) {
 	plain, err := json.Marshal(sessionSecret{
 		User: sess.User, Form: sess.Form, Proofs: sess.Proofs, Browser: sess.Browser[:],
 		NoDevice: sess.NoDevice, Client: sess.Client, Refreshed: sess.Refreshed, UserAgent: sess.UserAgent,
-		MustChange: sess.MustChange,
+		MustChange: sess.MustChange, Outage: sess.Outage,
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (o *state) scanSession(scan func(...any) error) (*idp.Session, error) {
 	s := &idp.Session{
 		User: x.User, Form: x.Form, SignedIn: moment(signedIn), Expires: moment(expires), Seen: moment(seen),
 		Refreshed: x.Refreshed, Proofs: x.Proofs, NoDevice: x.NoDevice, Client: x.Client, UserAgent: x.UserAgent,
-		MustChange: x.MustChange,
+		MustChange: x.MustChange, Outage: x.Outage,
 	}
 	copy(s.ID[:], id)
 	copy(s.Browser[:], x.Browser)

@@ -25,7 +25,7 @@ func (f *fixture) session(name, user string) *idp.Session {
 			{Proof: idp.Proof{Factor: idp.PasswordFactor, At: f.now()}},
 			{Proof: idp.Proof{Factor: "totp", Credential: "1", ACR: "urn:x", At: f.now(), UserVerified: true, Hardware: true}, Scope: "connect"},
 		},
-		Browser: id("browser of " + name), NoDevice: true, MustChange: "password_expired",
+		Browser: id("browser of " + name), NoDevice: true, MustChange: "password_expired", Outage: "duo",
 		Client: netip.MustParseAddr("2001:db8::1"), UserAgent: "Mozilla/5.0",
 	}
 }

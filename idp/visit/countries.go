@@ -40,6 +40,9 @@ func OpenCountries(path string) (*Countries, error) {
 // It costs one stat, so once a minute is well.
 func (c *Countries) Refresh() (changed bool, err error) { return c.file.refresh() }
 
+// Version names the content of the file: another content has another version.
+func (c *Countries) Version() string { return c.file.version() }
+
 // Country returns the code of ISO 3166-1, two capitals, or "" where the file has none: for an unknown address, for one
 // that is not of the internet whatever the file has, and for networks of no country.
 func (c *Countries) Country(a netip.Addr) string {

@@ -2,6 +2,8 @@ package visit
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,15 +22,24 @@ type file[T any] struct {
 	most  int64  // bytes
 	parse func(path string, content []byte) (*T, error)
 
-	content atomic.Pointer[T]
+	content atomic.Pointer[reading[T]]
 
 	mu   sync.Mutex // of refresh
 	seen os.FileInfo
 	err  error // of what was seen
 }
 
+// reading is what was read of a file, and a name for it.
+type reading[T any] struct {
+	parsed  *T
+	version string
+}
+
 // get returns what was read last.
-func (f *file[T]) get() *T { return f.content.Load() }
+func (f *file[T]) get() *T { return f.content.Load().parsed }
+
+// version names what was read last, so that a record can say of which content it was without keeping it.
+func (f *file[T]) version() string { return f.content.Load().version }
 
 // refresh reads the file if it is another than the one seen last, and reports whether its content was taken. What
 // cannot be read or is broken leaves the old content in use. A broken file is not read again until it changes; its error
@@ -53,7 +64,8 @@ func (f *file[T]) refresh() (bool, error) {
 	if f.err = err; err != nil {
 		return false, err
 	}
-	f.content.Store(parsed)
+	sum := sha256.Sum256(content)
+	f.content.Store(&reading[T]{parsed, hex.EncodeToString(sum[:8])})
 	return true, nil
 }
 

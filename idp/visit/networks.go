@@ -37,6 +37,9 @@ func OpenNetworks(path string) (*Networks, error) {
 // costs one stat, so once a minute is well.
 func (n *Networks) Refresh() (changed bool, err error) { return n.file.refresh() }
 
+// Version names the content of the list: another content has another version.
+func (n *Networks) Version() string { return n.file.version() }
+
 // Contains reports whether one of the ranges holds an address. An unknown address is in none, and IPv4 in
 // IPv6 clothes counts as IPv4 (security.md C-57). It does not allocate, and takes no longer for a long list.
 func (n *Networks) Contains(a netip.Addr) bool { return n.file.get().ranges.Contains(plain(a)) }

@@ -70,6 +70,28 @@ func TestNetworksRefresh(t *testing.T) {
 	expect("written in place", true, "", true)
 }
 
+// TestVersion: a version is that of the content, not of the file.
+func TestVersion(t *testing.T) {
+	path := written(t, "list.txt", []byte("203.0.113.0/24\n"))
+	n, err := visit.OpenNetworks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := n.Version()
+	after := func(content string) string {
+		t.Helper()
+		replace(t, path, []byte(content))
+		_, _ = n.Refresh() // a broken one leaves the last in use
+		return n.Version()
+	}
+	if len(first) != 16 || after("203.0.113.0/24\n") != first || after("broken\n") != first {
+		t.Errorf("%q is another one for the same content", first)
+	}
+	if v := after("203.0.113.0/24 # the office\n"); v == first || after("203.0.113.0/24\n") != first {
+		t.Errorf("%q is that of another content", v)
+	}
+}
+
 // TestNetworksRefreshOtherFile: with size and time the same, another file is still another.
 func TestNetworksRefreshOtherFile(t *testing.T) {
 	path := written(t, "list.txt", []byte("203.0.113.0/24\n"))
