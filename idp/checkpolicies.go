@@ -131,6 +131,15 @@ func (p *Policy) strictness() [5]strict {
 // CheckOutages reports the plans for an outage that name a factor which nobody has set up. Where nobody has set up any, the
 // gateway is new and there is nothing to tell. at says where a policy plans for a factor, "Caddyfile:42", or nothing.
 func (g *Gateway) CheckOutages(ctx context.Context, at func(policy, factor string) string) []Finding {
+	var plans []*OutageSection
+	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
+		if s := g.policies.byName[name].Outage; s != nil && s.From == name { // and not inherited
+			plans = append(plans, s)
+		}
+	}
+	if len(plans) == 0 {
+		return nil
+	}
 	held := map[string]bool{}
 	err := g.holders(ctx, func(h Holder) {
 		for factor := range h.Enrolled {
@@ -144,14 +153,10 @@ func (g *Gateway) CheckOutages(ctx context.Context, at func(policy, factor strin
 		return nil
 	}
 	var out []Finding
-	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
-		s := g.policies.byName[name].Outage
-		if s == nil || s.From != name {
-			continue // it inherits the plan, or has none
-		}
+	for _, s := range plans {
 		for i := range s.Rules {
-			where := "policy " + name
-			if place := at(name, s.Rules[i].Factor); place != "" {
+			where := "policy " + s.From
+			if place := at(s.From, s.Rules[i].Factor); place != "" {
 				where += ", at " + place
 			}
 			out = append(out, g.checkOutage(&s.Rules[i], where, held)...)

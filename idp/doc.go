@@ -22,7 +22,8 @@
 //	next.go      the only place that decides what comes after a step
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
-//	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups
+//	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups;
+//	             explain.go decides again and says why, fallback.go who has none
 //	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers

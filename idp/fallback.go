@@ -40,8 +40,10 @@ type Unbacked struct {
 	Name   string `json:"name"`
 	Factor string `json:"factor"` // their only one
 	Then   string `json:"then"`   // what becomes of them without it
-	Policy string `json:"policy"` // that is in force for them
-	Rule   string `json:"rule,omitempty"`
+	// Planned says that the plan for an outage lets them in: it is only a loss that would keep them out.
+	Planned bool   `json:"planned,omitempty"`
+	Policy  string `json:"policy"`         // that is in force for them
+	Rule    string `json:"rule,omitempty"` // the plan for an outage
 }
 
 // holdersPage is how many people are read at once.
@@ -178,7 +180,7 @@ func (p *Policy) mayAsk() bool {
 }
 
 // unbacked reports whether somebody holds one factor that the policy takes and has nothing for the time without it. What is
-// kept elsewhere counts as theirs.
+// kept elsewhere counts as theirs, and is not lost.
 func (g *Gateway) unbacked(p *Policy, u *User, h Holder) (Unbacked, bool) {
 	var only string
 	n := 0
@@ -195,18 +197,20 @@ func (g *Gateway) unbacked(p *Policy, u *User, h Holder) (Unbacked, bool) {
 		return Unbacked{}, false
 	}
 	r := p.planFor(only)
-	switch {
-	case r == nil:
+	if r == nil {
 		return Unbacked{Factor: only, Then: "cannot sign in until it is there again"}, true
-	case len(r.Use) > 0:
-		if slices.ContainsFunc(r.Use, func(f string) bool { return h.Enrolled[f] > 0 || g.elsewhere(f) }) {
-			return Unbacked{}, false
-		}
-		return Unbacked{Factor: only, Then: "has not set up " + strings.Join(r.Use, " or "), Rule: r.text}, true
-	case !r.Deny && u.InAny(r.Allow):
-		return Unbacked{}, false
 	}
-	return Unbacked{Factor: only, Then: "is refused", Rule: r.text}, true
+	out := Unbacked{Factor: only, Rule: r.text}
+	switch stands := func(f string) bool { return h.Enrolled[f] > 0 || g.elsewhere(f) }; {
+	case len(r.Use) > 0 && !slices.ContainsFunc(r.Use, stands):
+		out.Then = "has not set up " + strings.Join(r.Use, " or ")
+	case len(r.Use) == 0 && (r.Deny || !u.InAny(r.Allow)):
+		out.Then = "is refused"
+	default:
+		out.Then, out.Planned = "comes in while it cannot be asked, and not where it is lost", true
+		return out, !g.elsewhere(only)
+	}
+	return out, true
 }
 
 // planFor returns what is planned for the time in which a factor cannot be asked, or nil.

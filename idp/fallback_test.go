@@ -74,6 +74,7 @@ func TestWhoHasNoFallback(t *testing.T) {
 		return &idp.OutageSection{Rules: []idp.OutageRule{r}}
 	}
 	agents := []idp.GroupRef{{Source: "staff", Name: "Agents"}}
+	lost := []string{"Alice Agent totp: comes in while it cannot be asked, and not where it is lost"}
 	alone := []string{"Alice Agent totp: cannot sign in until it is there again"}
 	for _, c := range []struct {
 		name   string
@@ -87,11 +88,12 @@ func TestWhoHasNoFallback(t *testing.T) {
 		{"duo alone", idp.Policy{MFA: always, Factors: &idp.FactorsSection{Names: []string{"duo"}}, Outage: &idp.OutageSection{Rules: []idp.OutageRule{{Factor: "duo", Use: []string{"spare"}}}}}, 3, []string{
 			"Alice Agent duo: has not set up spare", "bob@example.com duo: has not set up spare",
 		}},
+		{"duo alone, and a plan that helps", idp.Policy{MFA: always, Factors: &idp.FactorsSection{Names: []string{"duo"}}, Outage: &idp.OutageSection{Rules: []idp.OutageRule{{Factor: "duo", Use: []string{"totp"}}}}}, 3, nil},
 		{"refused by the plan", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Deny: true})}, 3, []string{"Alice Agent totp: is refused"}},
-		{"let in by the plan", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Allow: agents})}, 3, nil},
+		{"let in by the plan", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Allow: agents})}, 3, lost},
 		{"in another group", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Allow: []idp.GroupRef{{Source: "staff", Name: "Supervisors"}}})}, 3, []string{"Alice Agent totp: is refused"}},
 		{"what stands in is not set up", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Use: []string{"spare"}})}, 3, []string{"Alice Agent totp: has not set up spare"}},
-		{"what stands in is kept elsewhere", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Use: []string{"duo"}})}, 3, nil},
+		{"what stands in is kept elsewhere", idp.Policy{MFA: always, Factors: own, Outage: plan(idp.OutageRule{Use: []string{"duo"}})}, 3, lost},
 		{"nobody is asked", idp.Policy{Factors: own}, 0, nil},
 		{"asked outside only", idp.Policy{Factors: own, Networks: &idp.NetworksSection{Rules: []idp.NetworkRule{{Action: idp.NetworkAlwaysOutside, Networks: []idp.Network{floorNet}}}}}, 3, alone},
 		{"bypassed", idp.Policy{MFA: always, Factors: own, Authentication: &idp.AuthenticationSection{Mode: idp.AuthenticationBypass}}, 0, nil},
