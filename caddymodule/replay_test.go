@@ -41,6 +41,7 @@ func TestReplay(t *testing.T) {
 	}
 	bare := s.barePolicies(before)
 	t.Run("a dropped fact is missed", func(t *testing.T) { s.dropFacts(t, bare, rec) })
+	t.Run("each section misses its own", rec.dropDecisive)
 	rec.close()
 
 	after := strings.NewReplacer(
@@ -179,6 +180,68 @@ func (s *site) dropFacts(t *testing.T, caddyfile string, rec *recorder) {
 		default:
 			n++
 			s.wantMissed(t, caddyfile, rec, missed, fmt.Sprintf("%04d-%04d", n, n))
+		}
+	}
+}
+
+// decisive are the facts on which a section turns.
+var decisive = []struct{ section, fact string }{
+	{"authentication", "User"},
+	{"groups", "User.Groups"},
+	{"hours", "Now"},
+	{"networks", "Client"},
+	{"networks", "Networks"},
+	{"anonymous_networks", "Anonymous"},
+	{"locations", "Country"},
+	{"trusted_endpoints", "Certificate"},
+	{"operating_systems", "Agent.System"},
+	{"operating_systems", "Agent.SystemVersion"},
+	{"operating_systems", "Agent.Frozen"},
+	{"browsers", "Agent.Browser"},
+	{"browsers", "Agent.BrowserVersion"},
+	{"require", "Met"},
+	{"session", "SignedIn"},
+	{"session", "Seen"},
+	{"shared_computers", "Networks"},
+	{"shared_computers", "Device"},
+	{"mfa", "Flow"},
+	{"mfa", "Session"},
+	{"mfa", "Session.Scope"},
+	{"mfa", "Device"},
+	{"mfa", "Device.At"},
+	{"new_user", "Holding"},
+	{"outage", "Holding"},
+	{"outage", "Holding.Unreachable"},
+}
+
+// dropDecisive drops the facts on which each section turns from the visits to its own places: at least one a week does not
+// come out without them.
+func (rec *recorder) dropDecisive(t *testing.T) {
+	places := map[string]string{}
+	for _, v := range visits() {
+		places[v.place] = v.section
+	}
+	for _, d := range decisive {
+		held, missed := 0, 0
+		for _, e := range rec.decisions() {
+			if places[e.App] != d.section {
+				continue
+			}
+			if e.Visit = without(t, *e.Visit, strings.Split(d.fact, ".")); e.Visit == nil {
+				continue
+			}
+			held++
+			r, err := idp.Replay(t.Context(), rec.store, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.Agrees {
+				missed++
+			}
+		}
+		t.Logf("%s: %d of %d visits miss %s", d.section, missed, held, d.fact)
+		if missed < rounds {
+			t.Errorf("%s: %d of %d visits miss %s", d.section, missed, held, d.fact)
 		}
 	}
 }

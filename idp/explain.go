@@ -112,8 +112,15 @@ func differs(e Event, x Explanation) string {
 		person = *e.Visit.User
 	}
 	for _, c := range []struct{ what, was, is string }{
-		{"verdict", verdict, x.Verdict}, {"section", e.Section, x.Section}, {"policy", e.Policy, x.Policy}, {"rule", e.Rule, x.Rule}, {"reason", reason, x.Reason},
-		{"person", e.User, person.Key()}, {"name", e.Name, person.Name}, {"application", e.App, x.App}, {"address", e.Client.String(), e.Visit.Client.String()},
+		{"verdict", verdict, x.Verdict},
+		{"section", e.Section, x.Section},
+		{"policy", e.Policy, x.Policy},
+		{"rule", e.Rule, x.Rule},
+		{"reason", reason, x.Reason},
+		{"person", e.User, person.Key()},
+		{"name", e.Name, person.Name},
+		{"application", e.App, x.App},
+		{"address", e.Client.String(), e.Visit.Client.String()},
 	} {
 		if c.was != c.is {
 			return fmt.Sprintf("the %s was %q and is %q", c.what, c.was, c.is)
