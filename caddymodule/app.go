@@ -65,7 +65,8 @@ type App struct {
 	// Applications are what people open, in the order of the tiles.
 	Applications []*ApplicationEntry `json:"applications,omitempty"`
 	// WrittenAt says where the Caddyfile names each group of a directory, "policy weekly: corp/Agents" at
-	// "Caddyfile:42", for the warning about one that the directory does not have. The adapter writes it.
+	// "Caddyfile:42", for the warning about one that the directory does not have, and where a policy plans for an
+	// outage, "policy weekly: outage duo", for the warning about a factor that nobody has. The adapter writes it.
 	WrittenAt map[string]string `json:"written_at,omitempty"`
 
 	ctx       caddy.Context
@@ -214,6 +215,7 @@ func (a *App) ready() {
 	go a.warnGroups()
 	go a.warnFactors()
 	a.warnOrphans()
+	a.warnOutages()
 	for _, f := range a.gateway.CheckPolicies() {
 		a.log.Warn(f.What, zap.String("where", f.Where), zap.String("cure", f.Cure))
 	}

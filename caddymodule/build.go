@@ -53,6 +53,16 @@ func (a *App) fingerprint() string {
 
 // build turns the configuration into a gateway.
 func (a *App) build() error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	a.gateway, err = idp.New(cfg)
+	return err
+}
+
+// config is what the gateway is built from.
+func (a *App) config() (idp.Config, error) {
 	n := a.names()
 	env := &Env{
 		Portal: a.portal, Title: a.Portal.Title, Store: a.store, Log: a.ctx.Slogger(), Group: n.group,
@@ -65,18 +75,17 @@ func (a *App) build() error {
 	}
 	var err error
 	if cfg.Portal, err = a.Portal.portal(a.portal); err != nil {
-		return err
+		return cfg, err
 	}
 	if a.Session != nil {
 		cfg.Sessions = a.Session.limits()
 	}
 	for _, build := range []func(*Env, *idp.Config) error{a.buildSources, a.buildFactors, a.buildPolicies, a.buildApplications} {
 		if err := build(env, &cfg); err != nil {
-			return err
+			return cfg, err
 		}
 	}
-	a.gateway, err = idp.New(cfg)
-	return err
+	return cfg, nil
 }
 
 func (a *App) buildSources(env *Env, cfg *idp.Config) error {

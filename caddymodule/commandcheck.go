@@ -20,6 +20,7 @@ func checkCommand() *cobra.Command {
 
   - sources, factors and applications, these by the rules of AWS (the ids in brackets),
   - groups that their source does not know, policies that nothing uses, applications that nobody may open,
+    plans for an outage with a factor that nobody has set up,
   - the signing keys and their ends, and the metadata as IAM would at upload,
   - the clock against the audit log,
   - whether this file is what was loaded last, and secret files that are newer (then: caddy reload --force),
@@ -82,6 +83,7 @@ func check(cmd *cobra.Command, _ []string) (err error) {
 	found = append(found, l.checkGroups(ctx)...)
 	if opened == nil {
 		found = append(found, l.gateway.CheckStore(ctx)...)
+		found = append(found, l.checkOutages(ctx)...)
 		found = append(found, l.checkMetadata()...)
 		found = append(found, l.checkLoaded(ctx)...)
 	}

@@ -59,6 +59,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, m.at(segment)
 	}
 	app.placeGroups(segment)
+	app.placeOutages(segment)
 	var warnings []caddyconfig.Warning
 	value := caddyconfig.JSON(app, &warnings)
 	if len(warnings) > 0 {

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,6 +124,57 @@ func (p *Policy) strictness() [5]strict {
 	}
 	if a := p.Anonymous; a != nil {
 		out[4] = strict{map[PlaceAction]int{PlaceMFAAlways: 1, PlaceDeny: 2}[a.Mode], a.line()}
+	}
+	return out
+}
+
+// CheckOutages reports the plans for an outage that name a factor which nobody has set up. Where nobody has set up any, the
+// gateway is new and there is nothing to tell. at says where a policy plans for a factor, "Caddyfile:42", or nothing.
+func (g *Gateway) CheckOutages(ctx context.Context, at func(policy, factor string) string) []Finding {
+	var plans []*OutageSection
+	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
+		if s := g.policies.byName[name].Outage; s != nil && s.From == name { // and not inherited
+			plans = append(plans, s)
+		}
+	}
+	if len(plans) == 0 {
+		return nil
+	}
+	held := map[string]bool{}
+	err := g.holders(ctx, func(h Holder) {
+		for factor := range h.Enrolled {
+			held[factor] = true
+		}
+	})
+	switch {
+	case err != nil:
+		return []Finding{{Level: LevelError, Where: "store", What: "who has set up which factor cannot be read: " + err.Error(), Cure: "see the log of the gateway"}}
+	case len(held) == 0:
+		return nil
+	}
+	var out []Finding
+	for _, s := range plans {
+		for i := range s.Rules {
+			where := "policy " + s.From
+			if place := at(s.From, s.Rules[i].Factor); place != "" {
+				where += ", at " + place
+			}
+			out = append(out, g.checkOutage(&s.Rules[i], where, held)...)
+		}
+	}
+	return out
+}
+
+// checkOutage holds one plan against the factors that somebody has set up.
+func (g *Gateway) checkOutage(r *OutageRule, where string, held map[string]bool) []Finding {
+	var out []Finding
+	for _, factor := range append([]string{r.Factor}, r.Use...) {
+		if !held[factor] && !g.elsewhere(factor) {
+			out = append(out, Finding{
+				Level: LevelWarning, Where: where, What: fmt.Sprintf("%s names the factor %s, which nobody has set up", r, factor),
+				Cure: "have people set it up before it is needed, or name another one: caddy gatehouse factors report",
+			})
+		}
 	}
 	return out
 }

@@ -24,7 +24,7 @@
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups,
-//	             edition.go the files that they read
+//	             edition.go the files that they read; explain.go decides again and says why, fallback.go who has none
 //	mfa.go       a factor is challenged (step.go) and judged; enroll.go sets one up behind its gate;
 //	             fresh.go, what takes a second step that was passed a moment ago; rescue.go, codes in the place of one
 //	             (recovery.go, bypass.go)

@@ -106,21 +106,35 @@ func Replay(ctx context.Context, log AuditLog, e Event) (Replayed, error) {
 	return r, nil
 }
 
-// differs says in which way a decision is another than the one that was recorded.
+// differs says in which way a decision is another than the one that was recorded. Whom, where to and where from are in the
+// line twice, so that neither can be changed alone.
 func differs(e Event, x Explanation) string {
-	verdict := e.Result
+	verdict, reason := e.Result, x.Reason
 	switch e.Kind {
 	case EventLaunch, EventDevice:
 		verdict = Allow.String() // also of a launch that the application refused afterwards
 	case EventLogout, EventEnroll:
 		verdict = Ask.String() // a session that was too old; a factor that there was none to set up
 	case EventDecision:
+		reason = e.Reason // of other kinds of lines it may be another's than the policy's
 		if e.Result == Denied {
 			verdict = Deny.String()
 		}
 	}
+	var person User
+	if e.Visit.User != nil {
+		person = *e.Visit.User
+	}
 	for _, c := range []struct{ what, was, is string }{
-		{"verdict", verdict, x.Verdict}, {"section", e.Section, x.Section}, {"policy", e.Policy, x.Policy}, {"rule", e.Rule, x.Rule},
+		{"verdict", verdict, x.Verdict},
+		{"section", e.Section, x.Section},
+		{"policy", e.Policy, x.Policy},
+		{"rule", e.Rule, x.Rule},
+		{"reason", reason, x.Reason},
+		{"person", e.User, person.Key()},
+		{"name", e.Name, person.Name},
+		{"application", e.App, x.App},
+		{"address", e.Client.String(), e.Visit.Client.String()},
 	} {
 		if c.was != c.is {
 			return fmt.Sprintf("the %s was %q and is %q", c.what, c.was, c.is)

@@ -188,8 +188,17 @@ type Kept struct {
 	Sessions    int `json:"sessions"`
 }
 
+// Holder is somebody who has set factors up, without what is secret of them.
+type Holder struct {
+	User     string         // user key
+	Enrolled map[string]int // how many enrollments, by factor
+}
+
 // People is what is kept about people, whatever it is.
 type People interface {
+	// Holders lists who has enrolled what, by user key: at most so many people of those that come after a key ("" is
+	// before all). The next page begins after the last of this one; an empty page is the end.
+	Holders(ctx context.Context, after string, most int) ([]Holder, error)
 	// KeptBySource counts what is kept, by the source in the user keys. Some of it may have expired.
 	KeptBySource(ctx context.Context) (map[string]Kept, error)
 	// MoveSource puts another source into every user key of enrollments, devices and sessions, all or

@@ -113,6 +113,34 @@ func (s *Store) KeptBySource(ctx context.Context) (map[string]idp.Kept, error) {
 	return kept, nil
 }
 
+// Holders counts enrollments person by person. It reads no more than the primary key, which nothing secret is in.
+func (s *Store) Holders(ctx context.Context, after string, most int) ([]idp.Holder, error) {
+	o, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var list []idp.Holder
+	err = o.read().each(ctx, func(rows *sql.Rows) error {
+		var person, factor string
+		var n int
+		if err := rows.Scan(&person, &factor, &n); err != nil {
+			return err
+		}
+		if len(list) == 0 || list[len(list)-1].User != person {
+			list = append(list, idp.Holder{User: person, Enrolled: map[string]int{}})
+		}
+		list[len(list)-1].Enrolled[factor] = n
+		return nil
+	}, `SELECT person, factor, count(*) FROM enrollments
+		WHERE person IN (SELECT DISTINCT person FROM enrollments WHERE person > ? ORDER BY person LIMIT ?)
+		GROUP BY person, factor ORDER BY person, factor`, after, most)
+	if err != nil {
+		return nil, fmt.Errorf("listing who has enrolled what: %w", err)
+	}
+	return list, nil
+}
+
 // MoveSource puts another source into the user keys. What is sealed is bound to its row's user key, so it
 // is opened under the old one and sealed under the new.
 func (s *Store) MoveSource(ctx context.Context, from, to string) (idp.Kept, error) {

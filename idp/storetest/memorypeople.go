@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +55,29 @@ func (m *Memory) KeptBySource(context.Context) (map[string]idp.Kept, error) {
 		add(s.User.Key(), idp.Kept{Sessions: 1})
 	}
 	return kept, nil
+}
+
+// Holders implements idp.People.
+func (m *Memory) Holders(_ context.Context, after string, most int) ([]idp.Holder, error) {
+	done, err := m.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	by := map[string]map[string]int{}
+	for _, e := range m.enrollments {
+		if by[e.User] == nil {
+			by[e.User] = map[string]int{}
+		}
+		by[e.User][e.Factor]++
+	}
+	var list []idp.Holder
+	for _, user := range slices.Sorted(maps.Keys(by)) {
+		if user > after && len(list) < most {
+			list = append(list, idp.Holder{User: user, Enrolled: by[user]})
+		}
+	}
+	return list, nil
 }
 
 // MoveSource implements idp.People.

@@ -37,6 +37,7 @@ func testPeople(t *testing.T, open opener) {
 			t.Errorf("kept: %v, want %v", got, want)
 		}
 	})
+	t.Run("who has enrolled what is listed page by page", testHolders(open))
 	t.Run("a source is moved, and moved back", testMoveSource(open))
 	t.Run("a source is not moved over another", func(t *testing.T) {
 		f := newFixture(t, open)
@@ -54,6 +55,38 @@ func testPeople(t *testing.T, open opener) {
 			t.Errorf("a refusal has moved something: %v", got)
 		}
 	})
+}
+
+func testHolders(open opener) func(*testing.T) {
+	return func(t *testing.T) {
+		f := newFixture(t, open)
+		f.furnish("corp", "bob")
+		f.furnish("corp", "ann")
+		f.furnish("staff", "ann")
+		f.ok(f.PutEnrollment(f.ctx, f.enrollment("corp:ann", "passkey", "1", time.Hour)))
+		f.ok(f.PutEnrollment(f.ctx, f.enrollment("corp:ann", "passkey", "2", time.Hour)))
+		f.restart()
+		ann := idp.Holder{User: "corp:ann", Enrolled: map[string]int{"passkey": 2, "totp": 1}}
+		bob := idp.Holder{User: "corp:bob", Enrolled: map[string]int{"totp": 1}}
+		other := idp.Holder{User: "staff:ann", Enrolled: map[string]int{"totp": 1}}
+		for _, c := range []struct {
+			after string
+			most  int
+			want  []idp.Holder
+		}{
+			{"", 10, []idp.Holder{ann, bob, other}},
+			{"", 2, []idp.Holder{ann, bob}},
+			{"corp:bob", 2, []idp.Holder{other}},
+			{"staff:ann", 2, nil},
+			{"corp:anna", 1, []idp.Holder{bob}},
+		} {
+			got, err := f.Holders(f.ctx, c.after, c.most)
+			f.ok(err)
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("after %q, %d: %+v, want %+v", c.after, c.most, got, c.want)
+			}
+		}
+	}
 }
 
 // furnish gives a person one of everything.

@@ -200,6 +200,7 @@ func Calls(ctx context.Context, s idp.Store) map[string]error {
 	_, errs["UpdateUser"] = s.UpdateUser(ctx, idp.User{}, now)
 	_, errs["KeptBySource"] = s.KeptBySource(ctx)
 	_, errs["MoveSource"] = s.MoveSource(ctx, "a", "b")
+	_, errs["Holders"] = s.Holders(ctx, "", 1)
 	_, errs["Memo"] = s.Memo(ctx, "", idp.Hash{}, now)
 	_, errs["TakeMemo"] = s.TakeMemo(ctx, "", idp.Hash{}, now)
 	_, errs["UserEnrollments"] = s.UserEnrollments(ctx, "", "")
