@@ -20,7 +20,7 @@
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups
-//	mfa.go       a factor is challenged and judged; enroll.go sets one up behind its gate
+//	mfa.go       a factor is challenged and judged; away.go where its page is not ours; enroll.go sets one up behind its gate
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go and help.go
@@ -30,6 +30,6 @@
 // What administrators do by command is in administer.go, movesource.go, check.go, checkuser.go and
 // checkpassword.go.
 //
-// Nothing here starts a goroutine, and a Gateway holds no state that matters: that is in the store and in the
+// No goroutine here outlives the request that needs it, and a Gateway holds no state that matters: that is in the store and in the
 // [Limiter], which the configurations before and after a reload share.
 package idp

@@ -194,7 +194,7 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if err != nil || v == nil {
 		return err
 	}
-	f, err := g.toEnroll(r, v)
+	f, d, err := g.toEnroll(r, v)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 		return g.next(w, r, v)
 	}
 	if s := v.flow.Step; s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, f))
+		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, d))
 		if err != nil {
 			return g.factorFailed(r, v, f, EventEnroll, err)
 		}
@@ -219,20 +219,20 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 }
 
 // toEnroll returns the factor of the address where the person may set it up now.
-func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
-	open, _, err := g.enrollable(r, v)
+func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, Decision, error) {
+	open, d, err := g.enrollable(r, v)
 	if err != nil {
-		return nil, err
+		return nil, d, err
 	}
 	if gate, err := g.mayEnroll(r, v); err != nil || !gate {
-		return nil, err
+		return nil, d, err
 	}
 	for _, f := range open {
 		if f.Name() == r.PathValue("factor") {
-			return f, nil
+			return f, d, nil
 		}
 	}
-	return nil, nil
+	return nil, d, nil
 }
 
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
@@ -254,7 +254,7 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil || v == nil {
 		return err
 	}
-	f, err := g.toEnroll(r, v)
+	f, _, err := g.toEnroll(r, v)
 	if err != nil {
 		return err
 	}

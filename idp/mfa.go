@@ -65,7 +65,7 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	f, d, ready, err := g.askedFactor(r, v)
+	f, d, ready, err := g.askedFactor(r, v, r.PathValue("factor"))
 	if err != nil {
 		return err
 	}
@@ -73,24 +73,25 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.Challenge(r.Context(), &v.session.User, g.attempt(r, v, f))
+		a := g.attempt(r, v, d)
+		made, err := f.Challenge(r.Context(), &v.session.User, a)
 		if err != nil {
 			return g.factorFailed(r, v, f, EventMFA, err)
+		}
+		if made.URL != "" {
+			return g.leave(w, r, v, asked{f, d, ready}, a, made)
 		}
 		v.flow.Step = &step{Factor: f.Name(), Memo: made.Memo, View: made.View, Expires: made.Expires}
 		if err := g.keep(r.Context(), v); err != nil {
 			return err
-		}
-		if made.URL != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
 		}
 	}
 	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
 	return nil
 }
 
-// askedFactor returns the factor of the address where the decision asks for it and the person has it.
-func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
+// askedFactor returns the factor of that name where the decision asks for it and the person has it.
+func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor, Decision, readiness, error) {
 	var (
 		d   Decision
 		err error
@@ -108,15 +109,23 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 		return nil, d, ready, err
 	}
 	for _, f := range ready.enrolled {
-		if f.Name() == r.PathValue("factor") {
+		if f.Name() == name {
 			return f, d, ready, nil
 		}
 	}
 	return nil, d, ready, nil
 }
 
-func (g *Gateway) attempt(r *http.Request, v *visitor, f Factor) Attempt {
-	return Attempt{App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback", Client: g.client(r)}
+// attempt describes a try at a step. Where the policy does not say for how long a proof is good, an old one will not do.
+func (g *Gateway) attempt(r *http.Request, v *visitor, d Decision) Attempt {
+	a := Attempt{
+		App: v.flow.App, Flow: v.fid, Browser: v.browser, Client: g.client(r),
+		Callback: g.origin + callbackPath, State: g.randomText() + g.randomText() + appSuffix(v.flow.App),
+	}
+	if a.Fresh = d.Mode != MFAEvery; !a.Fresh {
+		a.MaxAge = g.policyFor(v).MFA.Every
+	}
+	return a
 }
 
 func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Decision, ready readiness, status int, message string) {
@@ -151,13 +160,16 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	f, d, ready, err := g.askedFactor(r, v)
+	f, d, ready, err := g.askedFactor(r, v, r.PathValue("factor"))
 	if err != nil {
 		return err
 	}
-	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+	if f == nil {
 		return g.next(w, r, v)
+	}
+	// An answer counts for the very step that was shown, of this flow, factor and person.
+	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+		return redirect(w, v.withFlow("/mfa/"+f.Name()))
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventMFA)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -145,23 +146,22 @@ type readiness struct {
 
 // unanswered is the refusal where a factor that may be the person's cannot be asked.
 func (r *readiness) unanswered() error {
-	return &Error{Status: http.StatusServiceUnavailable, Public: "Your second step does not answer just now. Try again in a minute.", Reason: "factor_unreachable", Err: r.err}
+	return &Error{
+		Status: http.StatusServiceUnavailable, Reason: "factor_unreachable", Err: r.err,
+		Public: "Your second step does not answer just now: " + factorLabel(r.unreachable[0].Name()) + ". Try again in a minute.",
+	}
 }
 
-// readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
-// never enrolled, and never a reason to let somebody enroll another one.
+// readyFactors asks each allowed factor, and lists them in the policy's order. A factor that fails to answer is
+// unreachable: never enrolled, and never a reason to let somebody enroll another one.
 func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) (readiness, error) {
 	var out readiness
-	for _, n := range names {
-		f := g.factor(n)
-		if f == nil {
-			continue
-		}
-		state, err := f.Ready(ctx, &v.session.User)
+	for _, a := range g.askFactors(ctx, v, names) {
+		f := a.factor
 		switch {
-		case err != nil || state == Unreachable:
-			out.unreachable, out.err = append(out.unreachable, f), err
-		case state == Enrolled:
+		case a.err != nil || a.state == Unreachable:
+			out.unreachable, out.err = append(out.unreachable, f), a.err
+		case a.state == Enrolled:
 			out.enrolled = append(out.enrolled, f)
 		default:
 			if _, ok := f.(Enroller); ok {
@@ -170,6 +170,44 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 		}
 	}
 	return out, ctx.Err()
+}
+
+// reply is what a factor says of a person.
+type reply struct {
+	factor Factor
+	state  Readiness
+	err    error
+	panics any
+}
+
+// askFactors asks the factors all at once: should several hang, the person waits as long as for one. The one that has just
+// brought an answer is not asked whether it could be.
+func (g *Gateway) askFactors(ctx context.Context, v *visitor, names []string) []reply {
+	all := make([]reply, 0, len(names))
+	for _, n := range names {
+		if f := g.factor(n); f != nil {
+			all = append(all, reply{factor: f})
+		}
+	}
+	var group sync.WaitGroup
+	for i := range all {
+		a := &all[i]
+		if a.factor.Name() == v.answers {
+			a.state = Enrolled
+			continue
+		}
+		group.Go(func() {
+			defer func() { a.panics = recover() }() // which would end the process here
+			a.state, a.err = a.factor.Ready(ctx, &v.session.User)
+		})
+	}
+	group.Wait()
+	for i := range all {
+		if p := all[i].panics; p != nil {
+			panic(p)
+		}
+	}
+	return all
 }
 
 // pass adds a proof to the session, the device and the flow, under a new session id.

@@ -28,6 +28,7 @@ func (g *Gateway) routes() {
 		"POST /mfa":             g.postDevice,
 		"GET /mfa/{factor}":     g.getFactor,
 		"POST /mfa/{factor}":    g.postFactor,
+		"GET " + callbackPath:   g.getCallback,
 		"GET /enroll":           g.getEnroll,
 		"POST /enroll":          g.postEnrollCode,
 		"GET /enroll/{factor}":  g.getEnrollFactor,

@@ -213,6 +213,7 @@ type visitor struct {
 	fid     string // id under which the flow is kept, "" where there is none
 	facts   *Facts // of the request, once they were asked for
 	judged  *Visit // what was decided on last
+	answers string // name of the factor whose answer is being judged, "" where none is
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
