@@ -36,8 +36,14 @@ func (c *Caddy) NewProfile() Profile {
 		c.t.Fatal(err)
 	}
 	Run(c.t, nil, "certutil", "-d", "sql:"+db, "-N", "--empty-password")
-	Run(c.t, nil, "certutil", "-d", "sql:"+db, "-A", "-t", "C,,", "-n", "caddy", "-i", c.RootCA())
+	p.Trust(c.t, "caddy", c.RootCA())
 	return p
+}
+
+// Trust lets the profile trust one more authority, whose certificate is in a file.
+func (p Profile) Trust(t testing.TB, name, ca string) {
+	t.Helper()
+	Run(t, nil, "certutil", "-d", "sql:"+filepath.Join(p.home, ".pki", "nssdb"), "-A", "-t", "C,,", "-n", name, "-i", ca)
 }
 
 // Browser is a Chromium with one tab.

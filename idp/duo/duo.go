@@ -102,8 +102,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("the client secret has %d characters, and Duo's have %d", len(c.ClientSecret.Reveal()), secretLength)
 	case c.Normalize != Simple && c.Normalize != None:
 		return fmt.Errorf("user names are normalized %s or %s, not %q", Simple, None, c.Normalize)
-	case c.Timeout < 0:
-		return errors.New("the timeout is below zero")
+	}
+	if err := CheckTimeout(c.Timeout); err != nil {
+		return err
 	}
 	return CheckProxy(c.Proxy)
 }

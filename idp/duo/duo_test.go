@@ -330,6 +330,7 @@ func TestNewRefuses(t *testing.T) {
 		"another form":         func(c *Config) { c.Normalize = "upper" },
 		"a name with a slash":  func(c *Config) { c.Name = "a/b" },
 		"no time":              func(c *Config) { c.Timeout = -1 },
+		"a minute":             func(c *Config) { c.Timeout = time.Minute },
 		"a proxy's password":   func(c *Config) { c.Proxy = &url.URL{Scheme: "http", User: url.UserPassword("a", "b"), Host: "p:1"} },
 		"a SOCKS proxy":        func(c *Config) { c.Proxy = &url.URL{Scheme: "socks5", Host: "p:1"} },
 	} {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -16,6 +17,9 @@ const (
 	idLength     = 20
 	secretLength = 40
 )
+
+// longestTimeout is less than what servers in front of us wait for an answer.
+const longestTimeout = 10 * time.Second
 
 // How a user name is normalized before Duo sees it.
 const (
@@ -35,6 +39,14 @@ func CheckHostname(host string) error {
 		return nil
 	}
 	return fmt.Errorf("api_hostname %q is none of Duo's: it looks like api-1234abcd.duosecurity.com", host)
+}
+
+// CheckTimeout refuses a time in which nobody gets an answer, and one that people would not wait for.
+func CheckTimeout(d time.Duration) error {
+	if d <= 0 || d > longestTimeout {
+		return fmt.Errorf("timeout is how long Duo may take for one answer, at most %s; people wait as long before an outage decides", longestTimeout)
+	}
+	return nil
 }
 
 func onThisMachine(host string) bool {
