@@ -29,6 +29,10 @@ type ActiveDirectorySource struct {
 	// StartTLS asks the controllers that the domain names on the port of their record, usually 389, with
 	// StartTLS. Default: LDAP over TLS on 636.
 	StartTLS bool `json:"starttls,omitempty"`
+	// RequireKDCCertificate takes a server for a controller only where its certificate is for KDC Authentication, as the
+	// template Kerberos Authentication makes it: any other machine of the domain may have a certificate for its own name,
+	// and a forged record of the DNS could lead to it. Default: the name and the authority are enough.
+	RequireKDCCertificate bool `json:"require_kdc_certificate,omitempty"`
 	// NetBIOS is what the domain is called before a backslash. Default: as the domain says.
 	NetBIOS string `json:"netbios,omitempty"`
 }
@@ -45,7 +49,7 @@ func (*ActiveDirectorySource) CaddyModule() caddy.ModuleInfo {
 func (a *ActiveDirectorySource) Source(name string, _ *Env) (idp.Source, error) {
 	return a.open(name, a, func(c *ldap.Config) {
 		c.Kind, c.NetBIOS = ldap.ActiveDirectory, a.NetBIOS
-		c.Domain, c.Site, c.StartTLS = a.Domain, a.Site, a.StartTLS
+		c.Domain, c.Site, c.StartTLS, c.ControllersOnly = a.Domain, a.Site, a.StartTLS, a.RequireKDCCertificate
 	})
 }
 
@@ -64,6 +68,7 @@ func (a *ActiveDirectorySource) Source(name string, _ *Env) (idp.Source, error) 
 //		base_dn <dn...>
 //		bind <user> <{file.…}>
 //		ca_file <file>
+//		require_kdc_certificate
 //		netbios <name>
 //		email_attribute <name>
 //		username_attribute <name>
@@ -80,7 +85,7 @@ func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		return d.Errf("an active_directory source takes a block with: server or domain, base_dn, bind")
 	}
 	b := newBlock(d, "an active_directory source", slices.Concat(
-		directoryOptions, []string{"domain", "site", "starttls", "netbios"})...).repeatable(directoryRepeats...).beside(sourceOptions)
+		directoryOptions, []string{"domain", "site", "starttls", "require_kdc_certificate", "netbios"})...).repeatable(directoryRepeats...).beside(sourceOptions)
 	for b.next() {
 		switch b.option {
 		case "domain":
@@ -92,6 +97,9 @@ func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		case "starttls":
 			b.leaf(0, 0, "")
 			a.StartTLS = true
+		case "require_kdc_certificate":
+			b.leaf(0, 0, "")
+			a.RequireKDCCertificate = true
 		case "netbios":
 			b.text(&a.NetBIOS, "NAME")
 		default:

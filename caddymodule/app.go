@@ -212,7 +212,11 @@ const startWait = 20 * time.Second
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	go a.warnGroups()
+	go a.warnFactors()
 	a.warnOrphans()
+	for _, f := range a.gateway.CheckPolicies() {
+		a.log.Warn(f.What, zap.String("where", f.Where), zap.String("cure", f.Cure))
+	}
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()

@@ -36,7 +36,7 @@ func addCommands(root *cobra.Command) {
 	root.PersistentFlags().StringP("config", "c", "", "configuration file (default: ./Caddyfile, where there is one)")
 	root.PersistentFlags().StringP("adapter", "a", "", "adapter of the configuration file (default: by its name)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, couldNotRun, err) })
-	hold(root, checkCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(),
+	hold(root, checkCommand(), explainCommand(), policyCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(),
 		keysCommand(), backupCommand(), restoreCommand())
 }
 

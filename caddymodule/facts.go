@@ -126,9 +126,13 @@ func versionText(v visit.Version) string {
 
 // askForHints has the browser say with each request what a policy looks at. It does so from the next request on; the
 // second header has it repeat the very first one (Client Hints Reliability).
-func (f *facts) askForHints(w http.ResponseWriter) {
-	if f.hints {
-		w.Header().Set("Accept-CH", visit.AcceptCH)
+func (f *facts) askForHints(w http.ResponseWriter, path string) {
+	if !f.hints {
+		return
+	}
+	w.Header().Set("Accept-CH", visit.AcceptCH)
+	if path == "/" || path == "/login" {
+		// Elsewhere a repeated request might spend something.
 		w.Header().Set("Critical-CH", visit.AcceptCH)
 	}
 }

@@ -131,9 +131,15 @@ func TestAgentFacts(t *testing.T) {
 func TestHintsAreAskedFor(t *testing.T) {
 	for _, hints := range []bool{false, true} {
 		w := httptest.NewRecorder()
-		(&facts{hints: hints}).askForHints(w)
+		(&facts{hints: hints}).askForHints(w, "/apps/connect")
 		if got := w.Header().Get("Accept-CH") != ""; got != hints {
 			t.Errorf("a policy looks at them: %v; asked: %v", hints, got)
+		}
+		if w.Header().Get("Critical-CH") != "" {
+			t.Error("a launch is repeated for the hints")
+		}
+		if (&facts{hints: hints}).askForHints(w, "/"); (w.Header().Get("Critical-CH") != "") != hints {
+			t.Error("the portal is not repeated for the hints")
 		}
 	}
 }

@@ -29,7 +29,7 @@ type LDAPSource struct {
 	// GroupBaseDN is below what groups are searched. Default: the top of the tree, which is what a base DN ends
 	// in with dc=…, or else the base DNs.
 	GroupBaseDN string `json:"group_base_dn,omitempty"`
-	// PasswordPolicy is the DN of the pwdPolicy entry of whoever has none of their own; "none" says that the
+	// PasswordPolicy is the DN of the pwdPolicy entry of whoever has none of their own, cn=config in 389; "none" says that the
 	// directory never locks an account. Default: not known, so that one failure in 30 minutes is passed on.
 	PasswordPolicy string `json:"password_policy,omitempty"`
 }

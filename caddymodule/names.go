@@ -94,6 +94,9 @@ func (a *App) crossCheck() *mistake {
 	if m := a.sameConditions(); m != nil {
 		return m
 	}
+	if m := a.checkPasskeys(); m != nil {
+		return m
+	}
 	for _, p := range a.Policies {
 		if m := n.checkPolicy(p); m != nil {
 			return m

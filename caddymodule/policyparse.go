@@ -66,27 +66,35 @@ func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
 			p.EnrollAfterChange = parseEnroll(b)
 		case "outage":
 			p.parseOutage(b)
-		case "networks":
-			p.Networks = parseNetworkRules(b)
-		case "locations":
-			p.Locations = parseLocations(b)
-		case "operating_systems":
-			p.OperatingSystems = parseAgentRules(b)
-		case "browsers":
-			p.Browsers = parseAgentRules(b)
-		case "require":
-			p.parseRequire(b)
 		case "shared_computers":
 			b.list(&p.SharedComputers, "NETWORK…")
-		case "session":
-			p.Session = parseSessionSection(b)
-		case "hours":
-			p.Hours = parseHours(b)
+		case "networks", "locations", "operating_systems", "browsers", "require", "session", "hours":
+			p.parseBlock(b)
 		default:
 			p.parseWord(b)
 		}
 	}
 	return p, b.err
+}
+
+// parseBlock reads a section that is a block of its own.
+func (p *PolicyConfig) parseBlock(b *block) {
+	switch b.option {
+	case "networks":
+		p.Networks = parseNetworkRules(b)
+	case "locations":
+		p.Locations = parseLocations(b)
+	case "operating_systems":
+		p.OperatingSystems = parseAgentRules(b)
+	case "browsers":
+		p.Browsers = parseAgentRules(b)
+	case "require":
+		p.parseRequire(b)
+	case "session":
+		p.Session = parseSessionSection(b)
+	case "hours":
+		p.Hours = parseHours(b)
+	}
 }
 
 // parseWord reads a section that is one word.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -111,18 +112,27 @@ func parseLocations(b *block) *LocationsConfig {
 		r := LocationRuleConfig{Action: idp.PlaceAction(inner.option)}
 		inner.list(&r.Countries, "COUNTRY…")
 		for i, c := range r.Countries {
-			if c == idp.CountryUnknown {
-				continue
-			}
 			var err error
-			if r.Countries[i], err = visit.ParseCountry(strings.ToUpper(c)); err != nil {
-				inner.fail("%s in %s: %w; or %s", inner.option, inner.where, err, idp.CountryUnknown)
+			if r.Countries[i], err = countryWord(c); err != nil {
+				inner.fail("%s in %s: %w", inner.option, inner.where, err)
 			}
 		}
 		l.Rules = append(l.Rules, r)
 	}
 	b.leave(inner, len(l.Rules) > 0 || l.Otherwise != "")
 	return l
+}
+
+// countryWord reads the code of a country in any case, or unknown.
+func countryWord(s string) (string, error) {
+	if s == idp.CountryUnknown {
+		return s, nil
+	}
+	code, err := visit.ParseCountry(strings.ToUpper(s))
+	if err != nil {
+		return "", fmt.Errorf("%w; or %s", err, idp.CountryUnknown)
+	}
+	return code, nil
 }
 
 // filesNeeded reports a section that nothing could judge, because the file that tells is missing.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -58,7 +59,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	}
 	defer limitTime(w, r, readTime)()
 	p.checkProxies(r)
-	p.app.facts.askForHints(w)
+	p.app.facts.askForHints(w, r.URL.Path)
 	leave, err := p.app.store.use()
 	if err != nil {
 		// This configuration is gone and its store with it; the next request meets the new one.
@@ -93,12 +94,12 @@ func touch(*[stackRoom]byte) {}
 // checkProxies warns, once, where a client can choose its own address: without trusted_proxies_strict the
 // left-most value of X-Forwarded-For counts, and that is the client's to write.
 func (p *Portal) checkProxies(r *http.Request) {
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted || len(p.app.Networks) == 0 {
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted || !slices.ContainsFunc(p.app.Policies, (*PolicyConfig).readsAddress) {
 		return
 	}
 	if s, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && s.TrustedProxiesStrict == 0 {
 		p.warned.Do(func() {
-			p.app.log.Warn("policies read networks, but trusted_proxies is without trusted_proxies_strict: a client can choose the address that counts")
+			p.app.log.Warn("policies read addresses, but trusted_proxies is without trusted_proxies_strict: a client can choose the address that counts")
 		})
 	}
 }

@@ -41,6 +41,7 @@ var blocks = []struct{ heading, text string }{
 	{"source active_directory", "source s active_directory {\nnonsense\n}"},
 	{"source ldap", "source s ldap {\nnonsense\n}"},
 	{"factor totp", "factor totp {\nnonsense\n}"},
+	{"factor passkey", "factor passkey {\nnonsense\n}"},
 	{"application", "application a link https://example.com {\nnonsense\n}"}, // a link has no options of its own
 	{"application amazon_connect", "application a amazon_connect {\nnonsense\n}"},
 	{"application saml", "application a saml {\nnonsense\n}"},

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -53,19 +54,27 @@ func (a *Authority) Roots() *x509.CertPool {
 	return roots
 }
 
-// Issue signs a certificate for hosts and addresses; the first is its common name.
+// kdcPurpose is what the certificates of domain controllers alone are for.
+var kdcPurpose = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 2, 3, 5}
+
+// Issue signs a certificate for hosts and addresses, as domain controllers have them; the first is its common name.
 func (a *Authority) Issue(names ...string) (tls.Certificate, error) {
-	return a.IssueUntil(time.Time{}, names...)
+	return a.issue(time.Time{}, []asn1.ObjectIdentifier{kdcPurpose}, names)
 }
 
-// IssueUntil is Issue for a certificate that ends at that time, also one that has passed.
+// IssueUntil signs one as other machines have them, which ends at that time, also one that has passed.
 func (a *Authority) IssueUntil(end time.Time, names ...string) (tls.Certificate, error) {
+	return a.issue(end, nil, names)
+}
+
+func (a *Authority) issue(end time.Time, purposes []asn1.ObjectIdentifier, names []string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: names[0]}, NotAfter: end, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		UnknownExtKeyUsage: purposes,
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -75,6 +84,18 @@ func (a *Authority) IssueUntil(end time.Time, names ...string) (tls.Certificate,
 		}
 	}
 	der, err := sign(template, a.cert, key, a.key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// IssueClient signs a certificate for a computer, which shows it to servers.
+func (a *Authority) IssueClient(name string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	der, err := sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, a.cert, key, a.key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 

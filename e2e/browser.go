@@ -19,33 +19,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Profile is what a browser keeps on disk. A second browser with the same profile is the same
-// device a day later; a new profile is a new device.
-type Profile struct {
-	home string // of NSS, where Chromium looks for authorities on Linux
-	data string
-}
-
-// NewProfile makes an empty profile that trusts Caddy's own authority. It is trusted, and not certificate
-// errors ignored, because a page with an ignored error is treated differently.
-func (c *Caddy) NewProfile() Profile {
-	c.t.Helper()
-	p := Profile{home: c.t.TempDir(), data: c.t.TempDir()}
-	db := filepath.Join(p.home, ".pki", "nssdb")
-	if err := os.MkdirAll(db, 0o700); err != nil {
-		c.t.Fatal(err)
-	}
-	Run(c.t, nil, "certutil", "-d", "sql:"+db, "-N", "--empty-password")
-	p.Trust(c.t, "caddy", c.RootCA())
-	return p
-}
-
-// Trust lets the profile trust one more authority, whose certificate is in a file.
-func (p Profile) Trust(t testing.TB, name, ca string) {
-	t.Helper()
-	Run(t, nil, "certutil", "-d", "sql:"+filepath.Join(p.home, ".pki", "nssdb"), "-A", "-t", "C,,", "-n", name, "-i", ca)
-}
-
 // Browser is a Chromium with one tab.
 type Browser struct {
 	t   testing.TB
@@ -66,12 +39,16 @@ type Posted struct {
 // name exists. The browser closes with the test at the latest.
 func OpenBrowser(t testing.TB, p Profile) *Browser {
 	t.Helper()
+	names := "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND"
+	if p.portal != 0 {
+		names = fmt.Sprintf("MAP sso.example.test 127.0.0.1:%d, ", p.portal) + names
+	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("/usr/bin/chromium"),
 		chromedp.NoSandbox, // root has none, and the pages are our own
 		chromedp.UserDataDir(p.data),
 		chromedp.Env("HOME="+p.home),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", names),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),

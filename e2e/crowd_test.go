@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // crowd is a gateway with many people, whose password is cheap to hash so that the load falls on the rest.
@@ -151,6 +153,8 @@ func (p *Person) lastCode() (code string, current bool, err error) {
 // auditLine is what the tests read of a line of "caddy gatehouse audit --json".
 type auditLine struct {
 	Kind, Result, Reason, Detail, User, Name, App string
+	Section, Policy, Rule, Client, Agent          string
+	Visit                                         *idp.Visit
 	Launch                                        struct {
 		AssertionID string `json:"assertion_id"`
 		SessionName string `json:"session_name"`

@@ -33,7 +33,7 @@ func openFound(t *testing.T) found {
 			f.dns.A(name, o.proxies[i].Host)
 		}
 		f.dns.TTL(0)
-		return []string{"domain corp.example.test", "site Zurich", "resolver " + f.dns.Addr}
+		return []string{"domain corp.example.test", "site Zurich", "resolver " + f.dns.Addr, "require_kdc_certificate"}
 	})
 	return f
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -46,8 +47,7 @@ func NewDuo(t testing.TB) *Duo {
 			t.Fatal(err)
 		}
 	}
-	d := &Duo{CA: own.CA, Secret: word("duo-"), roots: own.Roots()}
-	d.Secret = (d.Secret + d.Secret)[:40] // as long as Duo's
+	d := &Duo{CA: own.CA, Secret: (rand.Text() + rand.Text())[:40], roots: own.Roots()}
 	d.Service = duoservice.New(duoservice.Config{ClientID: duoClientID, Secret: d.Secret})
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

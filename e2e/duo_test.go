@@ -166,8 +166,7 @@ func TestDuoJourney(t *testing.T) {
 			own := *h
 			gateway := *h.Caddy
 			gateway.t, own.Caddy = t, &gateway
-			tab := *b
-			step.run(&own, t, tab.on(t))
+			step.run(&own, t, b.on(t))
 		})
 	}
 	b.Close()

@@ -43,19 +43,43 @@ func (b *Browser) tabTo(want string) {
 	b.t.Fatalf("Tab never came to %q; %s", want, b.Describe())
 }
 
-// enrollByKeys sets an authenticator app up, and says that the device is one's own.
-func (b *Browser) enrollByKeys(who *Person) {
+// passwordByKeys opens the portal and types name and password.
+func (b *Browser) passwordByKeys(c *Caddy, who *Person) {
 	b.t.Helper()
-	b.WaitKind("enroll")
-	if err := who.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
-		b.t.Fatal(err)
-	}
+	b.Open(c.Portal("/"))
+	b.WaitKind("login")
+	b.waitFocus("username")
+	b.press(who.Name + kb.Enter)
+	b.WaitKind("password")
+	b.waitFocus("password")
+	b.press(who.Password + kb.Enter)
+}
+
+// codeByKeys types the code that the person's app shows.
+func (b *Browser) codeByKeys(who *Person) {
+	b.t.Helper()
 	code, err := who.Code()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.tabTo("code")
 	b.press(code + kb.Enter)
+}
+
+// setUpByKeys sets an authenticator app up.
+func (b *Browser) setUpByKeys(who *Person) {
+	b.t.Helper()
+	b.WaitKind("enroll")
+	if err := who.Enroll(Eval[string](b, `document.querySelector("main").dataset.otpauth`)); err != nil {
+		b.t.Fatal(err)
+	}
+	b.codeByKeys(who)
+}
+
+// enrollByKeys sets an authenticator app up, and says that the device is one's own.
+func (b *Browser) enrollByKeys(who *Person) {
+	b.t.Helper()
+	b.setUpByKeys(who)
 	b.WaitKind("device")
 	b.tabTo("device")
 	b.press(kb.Enter)
@@ -66,13 +90,7 @@ func (b *Browser) enrollByKeys(who *Person) {
 func TestKeyboardAlone(t *testing.T) {
 	h := openHouse(t)
 	b := OpenBrowser(t, h.NewProfile())
-	b.Open(h.Portal("/"))
-	b.WaitKind("login")
-	b.waitFocus("username")
-	b.press(h.agent.Name + kb.Enter)
-	b.WaitKind("password")
-	b.waitFocus("password")
-	b.press(h.agent.Password + kb.Enter)
+	b.passwordByKeys(h.Caddy, h.agent)
 	b.enrollByKeys(h.agent)
 
 	// Type the beginning of a tile's name; Enter opens the first that is left.

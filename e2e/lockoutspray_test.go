@@ -91,6 +91,6 @@ func (s *siege) allAtOnce(t *testing.T) {
 	}
 	close(now)
 	all.Wait()
-	s.wantHeld(t, answered, s.left, many-s.left)
+	s.wantAnswered(t, answered, s.left, many-s.left)
 	s.wantShown(t, s.who("rush"), s.left)
 }

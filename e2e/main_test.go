@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (status int) {
 	defer func() {
-		if err := removeDomain(); err != nil {
+		if err := RemoveDomain(); err != nil {
 			fmt.Fprintln(os.Stderr, "removing the domain:", err)
 			status = 1
 		}

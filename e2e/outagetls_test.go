@@ -59,6 +59,7 @@ func TestOutageByCertificate(t *testing.T) {
 	servers := []struct{ name, url, why, cure, shown string }{
 		{"expired", issue(ours, ended, "old.corp.example.test", "127.0.0.1"), "has expired", "renew the server's certificate", `"CN=old.corp.example.test", names [old.corp.example.test], valid from ` + day},
 		{"another's", issue(ours, time.Time{}, "dc9.corp.example.test"), "cannot validate certificate for 127.0.0.1", "a name that is in its certificate", `"CN=dc9.corp.example.test", names [dc9.corp.example.test]`},
+		{"no controller's", issue(ours, time.Time{}, "desk7.corp.example.test", "127.0.0.1"), "no domain controller's", "the template Kerberos Authentication", `"CN=desk7.corp.example.test"`},
 		{"of an unknown authority", issue(other, time.Time{}, "dc1.corp.example.test", "127.0.0.1"), "unknown authority", "ca_file", `issued by "CN=test authority of ` + filepath.Base(elsewhere) + `"`},
 	}
 	var urls []string
@@ -66,7 +67,7 @@ func TestOutageByCertificate(t *testing.T) {
 		urls = append(urls, s.url)
 	}
 	o := &outage{Caddy: NewCaddy(t, "outage", map[string]any{
-		"Options": []string{"server " + strings.Join(urls, " "), "base_dn DC=corp,DC=example,DC=test"}, "CA": ours.CA, "Refresh": "1m",
+		"Options": []string{"server " + strings.Join(urls, " "), "base_dn DC=corp,DC=example,DC=test", "require_kdc_certificate"}, "CA": ours.CA, "Refresh": "1m",
 	})}
 	WriteFile(t, filepath.Join(o.Dir, "ad_bind"), servicePassword+"\n")
 	o.Start()

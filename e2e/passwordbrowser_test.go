@@ -100,13 +100,7 @@ func (r *renewal) expiredByMouse(t *testing.T, who *Person) {
 
 func (r *renewal) givenByKeyboard(t *testing.T, who *Person) {
 	b := OpenBrowser(t, r.NewProfile())
-	b.Open(r.Portal("/"))
-	b.WaitKind("login")
-	b.waitFocus("username")
-	b.press(who.Name + kb.Enter)
-	b.WaitKind("password")
-	b.waitFocus("password")
-	b.press(who.Password + kb.Enter)
+	b.passwordByKeys(r.Caddy, who)
 	b.WaitKind("newpassword")
 	b.WaitText("given to you by somebody else")
 

@@ -217,8 +217,8 @@ func provision() (err error) {
 	return nil
 }
 
-// removeDomain deletes what provision made, at the end of the run.
-func removeDomain() error {
+// RemoveDomain deletes what provision made, at the end of the run.
+func RemoveDomain() error {
 	if fresh.path == "" {
 		return nil
 	}

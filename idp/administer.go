@@ -63,7 +63,7 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 // endAll ends the sessions of a person and forgets their devices.
 func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices int, err error) {
 	// Sessions first: a session that is still alive could make a new device.
-	if sessions, err = g.store.DeleteUserSessions(ctx, user, Hash{}); err != nil {
+	if sessions, err = g.endAllBut(ctx, user, Hash{}); err != nil {
 		return 0, 0, fmt.Errorf("ending the sessions: %w", err)
 	}
 	list, err := g.store.UserDevices(ctx, user, g.now())

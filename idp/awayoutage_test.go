@@ -60,7 +60,7 @@ func TestAwayAndDownByEachPlan(t *testing.T) {
 		"deny":           {idp.OutageRule{Factor: "duo", Deny: true}, http.StatusForbidden, "error", "does not answer"},
 		"allow others":   {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Chiefs"}}}, http.StatusForbidden, "error", "does not answer"},
 		"allow a group":  {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Agents"}}}, http.StatusOK, "post", ""},
-		"use what is no": {idp.OutageRule{Factor: "duo", Use: []string{"totp"}}, http.StatusOK, "enroll-code", ""},
+		"use what is no": {idp.OutageRule{Factor: "duo", Use: []string{"totp"}}, http.StatusServiceUnavailable, "error", "Duo"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, f := newRemoteVenue(t, withOutage(plan.rule))

@@ -25,6 +25,7 @@ type budget struct {
 	most   int
 	window time.Duration
 
+	own       bool      // the visitor sits at a device that the person called their own
 	directory bool      // most stays below the threshold at which a directory locks the account
 	counted   int       // failures that the directory counted, ours among them
 	asked     time.Time // when it was asked for them
@@ -66,47 +67,10 @@ func (b budget) remembered() time.Duration {
 	return b.window
 }
 
-// checkPassword finds the person and has their source judge the password, within the limits.
-// An unknown name costs the same work as a wrong password.
-func (g *Gateway) checkPassword(r *http.Request, v *visitor, password string) (*User, error) {
-	ctx, client := r.Context(), g.client(r)
-	if g.limiter.addresses.empty(client, g.now()) {
-		return nil, errAddressLimited
-	}
-	f, err := g.lookUp(ctx, Typed{Name: v.flow.Name, App: v.flow.App, Client: client})
-	if err != nil {
-		return nil, err
-	}
-	if f.user == nil && f.downErr != nil {
-		// Perhaps the name is the directory's: that is no wrong password, and counts as none.
-		return nil, f.downErr
-	}
-	offer := func(ctx context.Context) error { return f.source.Authenticate(ctx, f.user, password) }
-	err = g.charge(r, v, f, offer)
-	if errors.Is(err, ErrUnanswered) && ctx.Err() == nil {
-		err = g.chargeAgain(r, v, f, offer, err)
-	}
-	if err == nil && f.user == nil {
-		err = ErrBadCredentials // a source that lets nobody in as somebody
-	}
-	return f.user, f.explain(err)
-}
-
 // charge has the source judge a password by offer, if the person has a failure left, and counts a wrong one:
 // whatever shows a source somebody's password passes here.
 func (g *Gateway) charge(r *http.Request, v *visitor, f found, offer func(context.Context) error) error {
 	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
-	g.blame(g.client(r), err)
-	return err
-}
-
-// chargeAgain is charge for a password whose answer was lost: the server that fell silent is put aside by now, and another
-// may answer. Where the person has no failure left for that, it is still the answer that is missing.
-func (g *Gateway) chargeAgain(r *http.Request, v *visitor, f found, offer func(context.Context) error, lost error) error {
-	err := g.passOn(r.Context(), g.budget(r.Context(), v, f), offer)
-	if errors.Is(err, errLimited) {
-		return lost
-	}
 	g.blame(g.client(r), err)
 	return err
 }
@@ -120,7 +84,7 @@ func (g *Gateway) passOn(ctx context.Context, b budget, offer func(context.Conte
 	}
 	err = offer(ctx)
 	if counted := leave(errors.Is(err, ErrBadCredentials) || errors.Is(err, ErrUnanswered)); counted != nil {
-		return errors.Join(counted, err) // what the source said still counts against the address
+		return counted
 	}
 	return err
 }
@@ -141,6 +105,7 @@ func (g *Gateway) budget(ctx context.Context, v *visitor, f found) budget {
 	if err != nil || d == nil {
 		return strangers
 	}
+	own.own = true
 	if !own.directory {
 		own.key += ":" + hashText(d.ID)
 	}
@@ -148,16 +113,22 @@ func (g *Gateway) budget(ctx context.Context, v *visitor, f found) budget {
 }
 
 // budgets returns that of strangers, and that of a device that the person called their own. Where a directory locks,
-// all of them count together: a stranger and three devices that fail in turn stay below its threshold.
+// all of them count together: a stranger and three devices that fail in turn stay below its threshold, and so do two
+// sources that find the one account.
 func (g *Gateway) budgets(ctx context.Context, f found) (strangers, own budget) {
 	b := budget{key: "password:" + f.key, most: g.limiter.limits.User, window: g.limiter.limits.UserWindow}
 	l := lockoutOf(ctx, f)
+	if l.Account != "" {
+		b.key = "account:" + l.Account
+	}
 	if l.Failures == 0 {
 		return b, b
 	}
 	b.window, b.directory, b.counted, b.asked = l.Window, true, l.Counted, f.asked
 	strangers, own = b, b
-	strangers.most, own.most = l.PassedOn()
+	// For a name that nobody has the store is asked all the same.
+	devices, err := g.store.UserDevices(ctx, f.key, g.now())
+	strangers.most, own.most = l.PassedOn(err != nil || len(devices) > 0)
 	return strangers, own
 }
 
@@ -177,11 +148,29 @@ func lockoutOf(ctx context.Context, f found) Lockout {
 	return l
 }
 
-// PassedOn is how many failures within the window the gateway shows the directory: two fewer than lock, lest it become the
-// cannon that locks accounts, and one fewer where the last is from a device that the person called their
-// own. One is passed on whatever the threshold is, or nobody could sign in.
-func (l Lockout) PassedOn() (strangers, own int) {
-	return max(1, l.Failures-2), max(1, l.Failures-1)
+// PassedOn is how many failures within the window the gateway shows the directory: of strangers, and in all where the last is
+// from a device that the person called their own. In all it is two fewer than lock (security.md C-21), lest the gateway become
+// the cannon that locks accounts; where the person has such devices, strangers leave one for them, lest whoever sprays passwords
+// keep the person from there:
+//
+//	threshold                    1  2  3  4  5  6  10
+//	nobody's device: strangers   1  1  1  2  3  4   8
+//	devices of their own
+//	                 strangers   1  1  1  1  2  3   7
+//	                 in all      1  1  2  2  3  4   8
+//
+// At three, two fewer is one. Strangers need it, or nobody could sign in on a new device; so that the person's own device gets
+// another, which is one fewer than lock. Its right password is no failure: what is shown beyond one is what the person mistypes
+// there after somebody else's guess. At two that second one would lock, so that there is none.
+func (l Lockout) PassedOn(devices bool) (strangers, all int) {
+	all = max(1, l.Failures-2)
+	if !devices {
+		return all, all
+	}
+	if l.Failures == 3 {
+		all = 2
+	}
+	return max(1, all-1), all
 }
 
 // checkFailures reports how many wrong passwords of the person count now, and how many more would be taken.

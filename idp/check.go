@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,31 +53,21 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 		add(g.applications[i].Application)
 	}
 	out = append(out, g.checkRoutes()...)
-	out = append(out, g.checkPolicies()...)
+	out = append(out, g.CheckPolicies()...)
 	return append(out, g.checkEntitled()...)
 }
 
-// CheckStore looks at what the store holds: the signing keys, the audit log against the clock, and people
-// of sources that are no more.
+// CheckStore looks at what the store holds: the signing keys, the audit log against the clock, people
+// of sources that are no more, and what factors keep.
 func (g *Gateway) CheckStore(ctx context.Context) []Finding {
-	return append(append(g.checkKeys(), g.checkClock(ctx)), g.CheckOrphans(ctx)...)
+	return slices.Concat(g.checkKeys(), []Finding{g.checkClock(ctx)}, g.CheckOrphans(ctx), g.CheckFactors(ctx))
 }
 
-// checkPolicies reports the policies that guard nothing.
-func (g *Gateway) checkPolicies() []Finding {
-	used := map[string]bool{defaultPolicy: true}
-	for _, guard := range g.guards() {
-		for p := range guard.policies() {
-			used[p.Name] = true
-		}
-	}
-	var out []Finding
-	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
-		if !used[name] {
-			out = append(out, Finding{
-				Level: LevelWarning, Where: "policy " + name, What: "neither the portal nor an application uses it",
-				Cure: "write policy " + name + " in what it should guard, or take it away",
-			})
+// CheckFactors reports what factors find in what the store keeps for them.
+func (g *Gateway) CheckFactors(ctx context.Context) (out []Finding) {
+	for _, f := range g.factors {
+		if c, ok := f.(StoreChecker); ok {
+			out = append(out, c.CheckStore(ctx)...)
 		}
 	}
 	return out

@@ -52,6 +52,9 @@ type Decision struct {
 	Warning  string        // a sentence for the person that stops nothing
 }
 
+// asksFactor reports whether a second factor is missing and nothing else.
+func (d *Decision) asksFactor() bool { return d.Verdict == Ask && d.Reason == AskMFA }
+
 // Decide judges a visit. It is pure. What cannot be judged is denied.
 //
 // A section that denies cannot be outvoted, whichever policy wrote it. Then a password that must be changed comes
@@ -69,7 +72,7 @@ func (p *Policy) Decide(v Visit) Decision {
 }
 
 func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
-	if v.User == nil || p.MFA == nil {
+	if v.User == nil || p.MFA == nil || v.Now.IsZero() {
 		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: p.digest()}, [judging]finding{}
 	}
 	fs := p.findings(v)
@@ -95,6 +98,13 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 		return d, fs
 	}
 	p.secondFactor(v, &d, &fs)
+	if d.Verdict == Deny {
+		d.Warning = "" // one sentence is enough
+	}
+	if d.Verdict == Allow && d.Rule == "" {
+		// A section that was never checked has no text for its rules, so that nobody could be told why.
+		return Decision{Reason: "incomplete", Public: cannotJudge, Digest: d.Digest}, fs
+	}
 	return d, fs
 }
 
@@ -129,21 +139,22 @@ func (p *Policy) secondFactor(v *Visit, d *Decision, fs *[judging]finding) {
 		d.Verdict = Allow
 		return
 	case MFAAlways:
-		if p.counts(v, v.Flow) || v.App == "" && p.countsPassed(v, v.Session) {
-			d.Verdict = Allow
-			return
-		}
 	case MFAEvery:
 		mode := p.Remembered.mode()
 		if mode != RememberOff && !d.HotDesk {
 			d.Keep, d.Remember = p.MFA.Every, mode == RememberAuto
 		}
-		if p.counts(v, v.Flow) || p.fresh(v, v.Session, p.MFA.Shared) || d.Keep > 0 && p.fresh(v, v.Device, false) {
-			d.Verdict = Allow
-			return
-		}
 	default:
 		d.Reason, d.Public = "incomplete", cannotJudge
+		return
+	}
+	if p.passed(v, d) {
+		d.Verdict = Allow
+		return
+	}
+	if r := p.stoodIn(v); r != nil {
+		d.Verdict, d.Keep, d.Remember = Allow, 0, false
+		d.Section, d.Policy, d.Rule = "outage", p.Outage.From, r.text
 		return
 	}
 	d.Verdict, d.Reason = Ask, AskMFA
@@ -175,7 +186,7 @@ func (p *Policy) withoutFactor(v *Visit, d *Decision) {
 
 // inOutage follows the plan for a factor that cannot be asked. Without one the person waits.
 func (p *Policy) inOutage(v *Visit, d *Decision) {
-	r := p.Outage.plan(v, p.lists)
+	r := p.plan(v)
 	if r == nil {
 		return
 	}
@@ -197,43 +208,31 @@ func (p *Policy) lists(factor string) bool {
 	return factor != PasswordFactor && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
 }
 
-// takes reports whether a proof counts now. The password never does.
-func (p *Policy) takes(v *Visit, proof *Proof) bool {
-	return p.lists(proof.Factor) || proof.Factor != PasswordFactor && p.Outage.standsIn(v, proof.Factor)
-}
-
-// counts reports whether one of the proofs is by a factor that the policy takes.
-func (p *Policy) counts(v *Visit, proofs []Proof) bool {
-	for i := range proofs {
-		if p.takes(v, &proofs[i]) {
+// passed reports whether a second factor counts that was passed on this way, in this session or on this device.
+func (p *Policy) passed(v *Visit, d *Decision) bool {
+	for i := range v.Flow {
+		if p.lists(v.Flow[i].Factor) {
 			return true
 		}
 	}
-	return false
+	return (d.Mode == MFAEvery || v.App == "") && p.fresh(v, v.Session, p.MFA.Shared) || d.Keep > 0 && p.fresh(v, v.Device, false)
 }
 
-func (p *Policy) countsPassed(v *Visit, proofs []Passed) bool {
-	for i := range proofs {
-		if p.takes(v, &proofs[i].Proof) {
-			return true
-		}
-	}
-	return false
-}
-
-// fresh reports whether one of the proofs is young enough and was for this application, or for any.
-// A proof from the future (a clock that was set back) counts for nothing, and neither does one that only stood
-// in for a factor that could not be asked.
+// fresh reports whether one of the proofs is by a factor that the policy takes, and counts still.
 func (p *Policy) fresh(v *Visit, proofs []Passed, anyScope bool) bool {
-	scope := p.scope(v.App)
 	for i := range proofs {
-		o := &proofs[i]
-		age := v.Now.Sub(o.At)
-		if (anyScope || o.Scope == scope) && p.lists(o.Factor) && age >= -time.Minute && age < p.MFA.Every {
+		if p.lists(proofs[i].Factor) && p.young(v, &proofs[i], anyScope) {
 			return true
 		}
 	}
 	return false
+}
+
+// young reports whether a proof is of less than the time that "mfa every" says, and was for this application, or for any.
+// Where that is not written, a proof of the session is young for the portal; where it is, a section that asks at every
+// sign-in must not make it last longer.
+func (p *Policy) young(v *Visit, o *Passed, anyScope bool) bool {
+	return p.MFA.Mode != MFAEvery || (anyScope || o.Scope == p.scope(v.App)) && v.age(o.At) < p.MFA.Every
 }
 
 // scope is what a proof given under this policy counts for.
@@ -251,6 +250,8 @@ func (p *Policy) asks(d Decision, factor string) string {
 		return "will ask for your password"
 	case d.Mode == MFAOff, d.Verdict == Allow && d.Section == "new_user", d.Outage != "" && d.Verdict == Allow:
 		return ""
+	case d.Mode == MFAEvery && d.Verdict == Allow && d.Keep == 0:
+		return fmt.Sprintf("asks for your %s: once a session", factor)
 	case d.Mode == MFAEvery && d.Verdict == Allow:
 		return fmt.Sprintf("asks for your %s every %s", factor, long(p.MFA.Every))
 	case d.Mode == MFAEvery && d.Keep > 0:
@@ -258,10 +259,13 @@ func (p *Policy) asks(d Decision, factor string) string {
 	case d.Mode == MFAEvery:
 		return fmt.Sprintf("will ask for your %s", factor)
 	}
-	if d.Section != "mfa" {
-		return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
+	switch d.Section {
+	case "mfa":
+		return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	case sectionNames[onEndpoints]:
+		return fmt.Sprintf("asks for your %s: every sign-in on this computer", factor)
 	}
-	return fmt.Sprintf("asks for your %s: every sign-in", factor)
+	return fmt.Sprintf("asks for your %s: every sign-in from here", factor)
 }
 
 // long prints a duration in words: "7 days".

@@ -100,11 +100,24 @@ func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor)
 		ID: id, Browser: v.browser, User: v.session.User.Key(), Label: deviceLabel(r.UserAgent()),
 		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.Clone(v.session.Proofs),
 	}
-	return g.store.PutDevice(ctx, d)
+	return g.putDevice(ctx, v, d)
+}
+
+// putDevice keeps a device for the session's person, unless all was taken from them meanwhile. Sessions are ended before
+// devices are forgotten: of two that run beside each other one sees the other.
+func (g *Gateway) putDevice(ctx context.Context, v *visitor, d *Device) error {
+	if err := g.store.PutDevice(ctx, d); err != nil {
+		return err
+	}
+	_, err := g.store.Session(ctx, v.session.ID)
+	if errors.Is(err, ErrNotFound) {
+		return errors.Join(sessionEnded(), g.store.DeleteDevice(ctx, d.ID, d.User))
+	}
+	return err
 }
 
 // rememberProof keeps a proof on the person's own device, replacing older ones of its kind.
-func (g *Gateway) rememberProof(ctx context.Context, d *Device, p Passed) error {
+func (g *Gateway) rememberProof(ctx context.Context, v *visitor, d *Device, p Passed) error {
 	if d == nil {
 		return nil
 	}
@@ -112,7 +125,7 @@ func (g *Gateway) rememberProof(ctx context.Context, d *Device, p Passed) error 
 	kept.Proofs = addProof(d.Proofs, p)
 	kept.Seen = p.At
 	kept.Expires = p.At.Add(deviceLife)
-	return g.store.PutDevice(ctx, &kept)
+	return g.putDevice(ctx, v, &kept)
 }
 
 // addProof returns the proofs with p in place of an older one of the same factor and scope.

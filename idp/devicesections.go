@@ -129,6 +129,9 @@ func (s *AgentSection) check() error {
 		if (r.Action == AgentMinimum) != (r.Version != "") {
 			return fmt.Errorf("%s %s: a version belongs to minimum, and to nothing else", s.Of, r.Action)
 		}
+		if r.Action == AgentWarn && !r.From.IsZero() {
+			return fmt.Errorf("%s warn: it never refuses, so that a day is of no use; write block or minimum with the day", s.Of)
+		}
 		r.text = s.line(r)
 	}
 	return nil
@@ -200,9 +203,17 @@ func (s *AgentSection) thing() string {
 	return "operating system"
 }
 
+// whose is the thing as a browser speaks of it.
+func (s *AgentSection) whose() string {
+	if s.Of == BrowsersSectionName {
+		return "it"
+	}
+	return "your " + s.thing()
+}
+
 func (s *AgentSection) sentence(reason string) string {
 	if reason == "version_unknown" {
-		return "Your browser does not tell how new your " + s.thing() + " is. Use Edge or Chrome here, or ask the service desk."
+		return "Your browser does not tell how new " + s.whose() + " is. Use another browser here, or ask the service desk."
 	}
 	if reason == "old" {
 		return "Your " + s.thing() + " is too old to open this. Update it, then try again."
@@ -218,8 +229,8 @@ func (s *AgentSection) warning(r *AgentRule, now time.Time) string {
 	if r.From.IsZero() {
 		return what + ". Use another one where you can."
 	}
-	left := int(r.From.Sub(now)/(24*time.Hour)) + 1
-	if left == 1 {
+	left := int((r.From.Sub(now) + day - 1) / day)
+	if left <= 1 {
 		return what + ": from tomorrow on it opens nothing here. Update it today."
 	}
 	return fmt.Sprintf("%s: in %d days it opens nothing here. Update it before.", what, left)

@@ -12,18 +12,23 @@
 //	routes.go    rules for every address: headers, host, methods, forms of other sites; then the handler
 //	session.go   cookies become a visitor; a rise in privilege becomes a new session id
 //	refresh.go   whether that person still is who they were: looked up again every few minutes
+//	endings.go   the end of all sessions of a person, those included that are just being made
 //	flow.go      the sign-in in progress, f: found, spent by each form, begun anew
-//	login.go     name and password
-//	budget.go    how many wrong ones are passed on to a source; limit.go and buckets.go hold to it
+//	login.go     name and password; judgement.go has them judged, and shows nothing of whose the name is;
+//	             passwordless.go, a factor in their place
+//	logout.go    the end of a session
+//	budget.go    how many wrong ones are passed on to a source; limit.go, debts.go and
+//	             buckets.go hold to it
 //	find.go      whose a typed name is; routing.go says which sources are asked for it
 //	next.go      the only place that decides what comes after a step
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups
-//	mfa.go       a factor is challenged and judged; away.go where its page is not ours; enroll.go sets one up behind its gate
+//	mfa.go       a factor is challenged (step.go) and judged; away.go where its page is not ours; enroll.go sets one up
+//	             behind its gate; fresh.go, what takes a second step that was passed a moment ago
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
-//	portal.go    tiles, metadata, health (ready.go); settings.go and help.go
+//	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //

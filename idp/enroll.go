@@ -25,12 +25,12 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 		return nil, Decision{}, nil // the password comes first
 	}
 	d, _, err := g.decide(r, v)
-	if err != nil || d.Verdict != Ask {
+	if err != nil || !d.asksFactor() {
 		return nil, d, err
 	}
 	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
-	if err != nil || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
-		return nil, d, err
+	if err != nil || d.Outage != "" || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
+		return nil, d, err // what stands in for a factor that cannot be asked has to be there already
 	}
 	return ready.open, d, nil
 }
@@ -50,7 +50,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
-	case d.Verdict != Ask:
+	case !d.asksFactor():
 		return g.next(w, r, v)
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
@@ -114,7 +114,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	open, d, err := g.enrollable(r, v)
-	if err != nil || d.Verdict != Ask || len(open) == 0 {
+	if err != nil || !d.asksFactor() || len(open) == 0 {
 		if err != nil {
 			return err
 		}
@@ -190,28 +190,23 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 
 // getEnrollFactor shows what the person needs to set a factor up.
 func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error {
+	if !r.URL.Query().Has("f") {
+		return g.setOutToAdd(w, r)
+	}
 	v, err := g.onTheWay(w, r)
 	if err != nil || v == nil {
 		return err
 	}
-	f, d, err := g.toEnroll(r, v)
+	f, err := g.toEnroll(r, v)
 	if err != nil {
 		return err
 	}
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
-		made, err := f.(Enroller).BeginEnroll(r.Context(), &v.session.User, g.attempt(r, v, d))
-		if err != nil {
-			return g.factorFailed(r, v, f, EventEnroll, err)
-		}
-		v.flow.Step = &step{Factor: f.Name(), Enroll: true, Memo: made.Memo, View: made.View, Expires: made.Expires}
-		if err := g.keep(r.Context(), v); err != nil {
+	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
+		if _, err := g.beginStep(r, v, f, stepEnroll, g.attempt(r, v, Decision{})); err != nil {
 			return err
-		}
-		if made.URL != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), made.URL)
 		}
 	}
 	g.showEnroll(w, v, f, http.StatusOK, "")
@@ -219,20 +214,28 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 }
 
 // toEnroll returns the factor of the address where the person may set it up now.
-func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, Decision, error) {
-	open, d, err := g.enrollable(r, v)
+func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
+	if v.flow.Add != "" && !v.changes() {
+		if d, _, err := g.decide(r, v); err != nil || d.Verdict == Allow {
+			if err != nil {
+				return nil, err
+			}
+			return g.toAdd(r, v)
+		}
+	}
+	open, _, err := g.enrollable(r, v)
 	if err != nil {
-		return nil, d, err
+		return nil, err
 	}
 	if gate, err := g.mayEnroll(r, v); err != nil || !gate {
-		return nil, d, err
+		return nil, err
 	}
 	for _, f := range open {
 		if f.Name() == r.PathValue("factor") {
-			return f, d, nil
+			return f, nil
 		}
 	}
-	return nil, d, nil
+	return nil, nil
 }
 
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
@@ -240,12 +243,27 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 	p := web.Enroll{
 		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
-		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Error: message,
+		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
+	}
+	if v.flow.Add != "" {
+		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
+	} else {
+		p.Others = g.otherEnrollments(v, f)
 	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)
 	}
 	g.show(w, status, p)
+}
+
+// otherEnrollments returns links to what the person may set up instead of a factor.
+func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
+	for _, n := range g.taken(g.policyFor(v)) {
+		if _, ok := g.factor(n).(Enroller); ok && n != f.Name() {
+			links = append(links, web.Link{Label: factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+		}
+	}
+	return links
 }
 
 // postEnrollFactor stores the factor once its answer proves that it works. That is a proof as well.
@@ -254,12 +272,18 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil || v == nil {
 		return err
 	}
-	f, _, err := g.toEnroll(r, v)
+	f, err := g.toEnroll(r, v)
 	if err != nil {
 		return err
 	}
-	if s := v.flow.Step; f == nil || s == nil || s.Factor != f.Name() || !s.Enroll || stepExpired(s, g.now()) {
+	if f == nil || !v.flow.Step.waits(f, stepEnroll, g.now()) {
 		return g.next(w, r, v)
+	}
+	if said, err := g.declined(r, v, f, EventEnroll); err != nil {
+		return err
+	} else if said != "" {
+		g.showEnroll(w, v, f, http.StatusOK, said)
+		return nil
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventEnroll)
 	if err != nil {
@@ -273,11 +297,17 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
 		return err
 	} else if sentence != "" {
+		if err := g.askAnew(r, v, f); err != nil {
+			return err
+		}
 		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
 		return nil
 	}
 	if err := g.unmark(r.Context(), &v.session.User); err != nil {
 		return err
+	}
+	if v.flow.Add == f.Name() {
+		v.flow.Add, v.flow.Prove = "", false
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err

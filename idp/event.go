@@ -43,7 +43,7 @@ const (
 	EventLaunch   = "launch"
 	EventDevice   = "device"
 	EventOutage   = "outage"   // a factor could not be asked, and the plan for that decided
-	EventPassword = "password" // a password was changed, or was not
+	EventPassword = "password" // a change of a password was begun, was made, or was not; see Begun
 	EventInvite   = "invite"
 	EventKeys     = "keys"
 	EventConfig   = "config"
@@ -55,4 +55,7 @@ const (
 	Success = "success"
 	Failure = "failure"
 	Denied  = "denied"
+	// Begun stands before what another system does, which may be done without our hearing of it. The line of the outcome has the
+	// same reference number. Where there is none, the other system knows what came of it.
+	Begun = "begun"
 )

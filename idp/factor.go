@@ -40,6 +40,29 @@ type Enroller interface {
 	FinishEnroll(ctx context.Context, u *User, memo []byte, answer url.Values) (Proof, error)
 }
 
+// Passwordless is an optional power of a Factor: its answer says by itself whose it is, so that neither a name nor a
+// password has to be typed.
+type Passwordless interface {
+	// BeginLogin makes the question for whoever comes.
+	BeginLogin(ctx context.Context, a Attempt) (Step, error)
+	// FinishLogin returns the key of the person whose answer it is, with the proof. Whether that person may still sign
+	// in is not the factor's to know. Errors are as those of Verify.
+	FinishLogin(ctx context.Context, memo []byte, answer url.Values) (userKey string, p Proof, err error)
+}
+
+// Decliner is an optional power of a Factor whose question the browser answers in the person's place.
+type Decliner interface {
+	// Declined returns what to tell a person whose browser sent no answer, or why there is none. It is empty where
+	// there is an answer to judge.
+	Declined(answer url.Values) string
+}
+
+// Describer is an optional power of an Enroller: it tells a person more of what they have set up.
+type Describer interface {
+	// Describe goes on after "last used today" in the list of the settings: " on Chrome on Windows".
+	Describe(e Enrollment) string
+}
+
 // Attempt is one try at a step, as a factor sees it.
 type Attempt struct {
 	App      string        // application the person is on the way to; empty for the portal
@@ -50,6 +73,7 @@ type Attempt struct {
 	Fresh    bool          // an old proof at the factor's service will not do
 	MaxAge   time.Duration // how old a proof may be; 0 means any
 	Client   netip.Addr
+	Device   string // what the browser calls itself, "Chrome on Windows"; for the person to read
 }
 
 // Step is what the browser does next: it goes to URL, or it is shown View.
@@ -69,6 +93,11 @@ type View struct {
 	OTPAuth string // enrollment: the otpauth address
 	Key     string // enrollment: the same secret for typing, in groups of four
 	QR      []byte // enrollment: the same as a PNG
+
+	Options string // for the browser's own credential API, as JSON; its answer is the form field "credential"
+	Once    bool   // one answer only: after a wrong one there has to be a new challenge
+	Wrong   string // what a wrong answer is told; empty: the sentence about codes
+	Closed  bool   // there is nothing to answer; Text says why
 }
 
 // Proof says that a factor was passed. The password is a proof too, with Factor "password".

@@ -12,12 +12,14 @@ import (
 
 // found is where a name was looked up.
 type found struct {
-	user    *User          // nil where nobody has the name
-	source  PasswordSource // of the user; for nobody, one that does the work all the same
-	key     string         // counts failures: the user's key, or the name as everybody would write it
-	asked   time.Time      // when sources were begun to be asked
-	downErr error          // why a source could not answer
-	refusal *Error         // why there is nobody, where there is more to say of it than that
+	user     *User            // nil where nobody has the name
+	source   PasswordSource   // of the user; for nobody, one that does the work all the same
+	key      string           // counts failures: the user's key, or the name as everybody would write it
+	spelling string           // counts failures of the name as it was typed, case aside, whoever has it
+	asked    time.Time        // when sources were begun to be asked
+	knowing  []PasswordSource // those that could say whether they know the name
+	downErr  error            // why a source could not answer
+	refusal  *Error           // why there is nobody, where there is more to say of it than that
 }
 
 // find asks every source for the name, for an administrator: no route and no rule stands in between.
@@ -56,6 +58,7 @@ func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
 	}
 	if len(on) == 0 {
 		f.source = g.standIn()
+		f.knowing = []PasswordSource{f.source}
 		// The answer does not matter; its time does.
 		_, _ = f.source.Find(ctx, t.Name)
 	}
@@ -68,7 +71,7 @@ func (g *Gateway) lookUp(ctx context.Context, t Typed) (found, error) {
 // may still sign in, and its session says so; people of another directory do by a name with a domain, and not
 // by a bare one, which may be somebody's of the directory that is away.
 func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, may func(*origin, *User) error) (found, error) {
-	f := found{key: nameKey(name), asked: g.now()}
+	f := found{key: nameKey(name), spelling: "spelling:" + strings.ToLower(name), asked: g.now()}
 	for _, o := range origins {
 		ps := o.passwords
 		if ps == nil {
@@ -85,6 +88,9 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 			}
 		}
 		_, local := ps.(UserLister)
+		if answered(err) {
+			f.knowing = append(f.knowing, ps)
+		}
 		switch {
 		case err == nil && f.user == nil:
 			f.user, f.source, f.key = u, ps, u.Key()
@@ -108,6 +114,11 @@ func (g *Gateway) askAll(ctx context.Context, name string, origins []*origin, ma
 		return f, f.downErr
 	}
 	return f, nil
+}
+
+// answered reports whether a source could say if it has a name.
+func answered(err error) bool {
+	return err == nil || errors.Is(err, ErrNoUser) || errors.Is(err, ErrAmbiguous)
 }
 
 // settle decides whose the name is once all sources were asked.
@@ -142,7 +153,7 @@ func whose(u *User) string {
 // refuse keeps the first reason. What the person reads is what a wrong password has them read.
 func (f *found) refuse(reason string, why error) {
 	if f.refusal == nil {
-		f.refusal = &Error{Status: http.StatusUnauthorized, Public: wrongSentence, Reason: reason, Err: why}
+		f.refusal = &Error{Status: http.StatusUnauthorized, Public: wrongSentence(StrictWindow), Reason: reason, Err: why}
 	}
 }
 
@@ -154,8 +165,12 @@ func (f *found) doubt() error {
 	return f.refusal
 }
 
-// explain turns the answer to a wrong password into the reason for which no password is right.
+// explain turns the answer to a wrong password into the reason for which no password is right: perhaps the name is that of a
+// directory that is away.
 func (f *found) explain(err error) error {
+	if f.user == nil && f.downErr != nil {
+		return f.downErr
+	}
 	if f.refusal != nil && errors.Is(err, ErrBadCredentials) {
 		return f.refusal
 	}

@@ -33,16 +33,9 @@ type flow struct {
 	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
 	DeviceAsked bool      `json:"device_asked,omitempty"`
 	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
+	Prove       bool      `json:"prove,omitempty"`  // to something that takes a fresh second step
+	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
-}
-
-// step is a factor's challenge or enrollment that waits for its answer.
-type step struct {
-	Factor  string    `json:"factor"`
-	Enroll  bool      `json:"enroll,omitempty"`
-	Memo    []byte    `json:"memo,omitempty"`
-	View    View      `json:"view"`
-	Expires time.Time `json:"expires"`
 }
 
 // begin keeps a flow under a new id for the visitor's browser.
@@ -203,6 +196,10 @@ func (g *Gateway) start(w http.ResponseWriter, r *http.Request, v *visitor, f *f
 	}
 	if err := g.ensureDevice(w, v); err != nil {
 		return err
+	}
+	if own, _ := g.passwordless(); own != nil && v.session == nil {
+		v.flow = f // with the question at once, so that the page of the name need not write the flow a second time
+		g.offerLogin(r.Context(), g.attempt(r, v, Decision{}), f)
 	}
 	return g.begin(r.Context(), v, f)
 }

@@ -132,9 +132,6 @@ func (g *Gateway) defaults(c Config) {
 	}
 	g.observe = func(*http.Request, Event) {}
 	if c.Observe != nil {
-		if g.facts == nil {
-			g.facts = func(*http.Request) Facts { return Facts{} }
-		}
 		g.observe = func(r *http.Request, e Event) { c.Observe(r.Context(), e) }
 	}
 }

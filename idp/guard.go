@@ -80,6 +80,7 @@ func ReadGuard(doc string) (*Guard, error) {
 		}
 		*p = sealed
 	}
+	g.prepare()
 	return g, nil
 }
 

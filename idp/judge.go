@@ -22,9 +22,9 @@ func (g *Gateway) guards() []*Guard {
 // policyFor returns the policy that is in force where the visitor is going.
 func (g *Gateway) policyFor(v *visitor) *Policy { return g.guardOf(v.flow.App).For(&v.session.User) }
 
-// judge decides about a visit to an application, or the portal (""). The factors are asked only where the answer may
+// judgeVisit decides about a visit to an application, or the portal (""). The factors are asked only where the answer may
 // depend on them. own is the visitor's own device, or nil.
-func (g *Gateway) judge(r *http.Request, v *visitor, own *Device, app string) (Decision, error) {
+func (g *Gateway) judgeVisit(r *http.Request, v *visitor, own *Device, app string) (Decision, error) {
 	guard := g.guardOf(app)
 	v.judged = g.visit(r, v, own, app)
 	d := guard.Decide(*v.judged)
@@ -56,7 +56,7 @@ func namesOf(factors []Factor) []string {
 func (g *Gateway) visit(r *http.Request, v *visitor, own *Device, app string) *Visit {
 	guard := g.guardOf(app)
 	visit := &Visit{
-		Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn, Seen: v.session.Seen,
+		Now: g.now(), User: &v.session.User, App: app, Session: v.session.Proofs, SignedIn: v.session.SignedIn, Seen: v.seen,
 		Client: g.client(r), MustChange: v.session.MustChange,
 	}
 	if v.flow != nil && v.flow.App == app {

@@ -19,6 +19,8 @@ type Limiter struct {
 	starts    *buckets // sign-ins begun by strangers
 	told      *buckets // audit lines about an address that is limited
 
+	debts debts
+
 	mu    sync.Mutex
 	gates map[string]*gate
 }
@@ -54,13 +56,13 @@ func NewLimiter(l Limits) *Limiter {
 	}
 }
 
-// enter waits until the attempt may run, or answers errLimited. The caller calls leave with what came of it, by which
+// enter waits until the attempt may run, or answers errLimited, or errUncounted while failures cannot be counted. The caller calls leave with what came of it, by which
 // time a directory has counted it as well: its window ends no later than ours.
 func (l *Limiter) enter(ctx context.Context, c Counters, b budget, clock func() time.Time) (leave func(failed bool) error, err error) {
 	g := l.hold(b.key)
 	for {
 		changed := l.look(g)
-		n, err := b.spent(ctx, c, clock())
+		n, err := l.spent(ctx, c, b, clock())
 		if err != nil {
 			l.drop(b.key, g)
 			return nil, err
@@ -84,9 +86,16 @@ func (l *Limiter) enter(ctx context.Context, c Counters, b budget, clock func() 
 		if !failed {
 			return nil
 		}
-		_, err := c.Fail(context.WithoutCancel(ctx), b.key, clock(), b.remembered())
-		return err
+		return l.debts.count(context.WithoutCancel(ctx), c, debt{b.key, clock(), b.remembered()})
 	}, nil
+}
+
+// spent returns how many failures of the budget count, once all are counted that there were.
+func (l *Limiter) spent(ctx context.Context, c Counters, b budget, now time.Time) (int, error) {
+	if err := l.debts.pay(ctx, c); err != nil {
+		return 0, err
+	}
+	return b.spent(ctx, c, now)
 }
 
 func (l *Limiter) hold(key string) *gate {

@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -90,7 +91,7 @@ func (d *lockingSource) Limit(_ context.Context, u *idp.User) (idp.Lockout, erro
 	if d.hidden != nil {
 		l = idp.Lockout{}
 	}
-	l.Counted = u.Failures
+	l.Counted, l.Account = u.Failures, u.ID
 	return l, d.hidden
 }
 
@@ -149,6 +150,18 @@ func (d *lockingSource) wantMost(t *testing.T, name string, want int) {
 	}
 }
 
+// passedOn is how many wrong passwords a directory is shown that locks at a threshold, of somebody who has a device of their
+// own: those of strangers, and all.
+func passedOn(threshold int) (strangers, all int) {
+	switch {
+	case threshold >= 4:
+		return threshold - 3, threshold - 2
+	case threshold == 3:
+		return 1, 2
+	}
+	return 1, 1
+}
+
 // ownDevice signs alice in on a browser that she calls her own, and out again. The secret of her authenticator app is
 // that of the device before; none has her set it up.
 func (h *venue) ownDevice(t *testing.T, name, secret string) *browser {
@@ -173,6 +186,20 @@ func (h *venue) ownDevice(t *testing.T, name, secret string) *browser {
 	}
 	h.form("/logout")
 	return h.now
+}
+
+// wantHeld wants that a password is not passed on, and that the audit log says so and the page does not.
+func (h *venue) wantHeld(t *testing.T, name, password string) {
+	t.Helper()
+	before := len(lines(t, h.store, "limited"))
+	status, _ := h.try(t, name, password)
+	l := lines(t, h.store, "limited")
+	if len(l) != before+1 || l[before].Kind != idp.EventLockout || l[before].Name != name {
+		t.Errorf("%s is not held: %d", name, status)
+	}
+	if status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+		t.Errorf("%s is held, and answered %d", name, status)
+	}
 }
 
 // tryOn types a password for alice on a browser that was there before.

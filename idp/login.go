@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -18,10 +19,15 @@ const (
 
 // The sentences of the sign-in. The same for every reason, so that nothing can be learnt from them.
 const (
-	wrongSentence   = "That user name and password do not match. Check both and try again."
+	exactSentence   = "That user name and password do not match. Check both and try again."
 	limitedSentence = "There were too many tries. Wait a few minutes, then try again."
-	cannotSentence  = "We cannot check passwords just now. Try again in a minute."
+	cannotSentence  = "We cannot check passwords just now. Try again in a minute. If yours is an emergency account, check your user name and password first."
 )
+
+// wrongSentence is what strangers read, who may have tried too often: within that time it was counted.
+func wrongSentence(within time.Duration) string {
+	return "That user name and password do not match, or there were too many tries. Check both and try again; if that does not help, wait " + atLeast(within) + " or ask the service desk."
+}
 
 // getLogin asks for the name, or for the password once there is a name.
 func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
@@ -52,6 +58,9 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 		}
 		return g.next(w, r, v)
 	}
+	if err := g.keepOffer(r, v); err != nil {
+		return err
+	}
 	g.showLogin(w, v, http.StatusOK, "")
 	return nil
 }
@@ -60,7 +69,7 @@ func (g *Gateway) getLogin(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) showLogin(w http.ResponseWriter, v *visitor, status int, message string) {
 	app := g.label(v.flow.App)
 	if v.flow.Name == "" {
-		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message})
+		g.show(w, status, web.Login{Frame: g.frame(v), F: v.fid, App: app, Error: message, Passkey: g.loginOffer(v)})
 		return
 	}
 	p := web.Password{Frame: g.frame(v), F: v.fid, App: app, Username: v.flow.Name, Error: message}
@@ -96,12 +105,12 @@ func (g *Gateway) postLogin(w http.ResponseWriter, r *http.Request) error {
 		g.showLogin(w, v, http.StatusUnprocessableEntity, "Type your password.")
 		return nil
 	}
-	u, err := g.checkPassword(r, v, password)
-	due := g.changeDue(u, err)
+	c, err := g.checkPassword(r, v, password)
+	due := g.changeDue(c.user, err)
 	if err != nil && due == "" {
 		return g.loginFailed(w, r, v, err)
 	}
-	return g.signedIn(w, r, v, u, due)
+	return g.signedIn(w, r, v, c, due)
 }
 
 // emptyPassword reports whether a password is refused before any source hears of it: an empty one turns a simple
@@ -110,17 +119,26 @@ func emptyPassword(s string) bool { return strings.Trim(s, " \t\x00") == "" }
 
 // signedIn starts the session of a person whose password was right. due is why it must be changed before anything
 // else, or empty.
-func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u *User, due string) error {
-	now := g.now()
-	proof := Proof{Factor: PasswordFactor, At: now, ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
-	s := Session{User: *u, SignedIn: now, Proofs: []Passed{{Proof: proof}}, MustChange: due}
+func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, c checked, due string) error {
+	proof := Proof{Factor: PasswordFactor, At: g.now(), ACR: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}
+	return g.signedInBy(w, r, v, c, proof, due)
+}
+
+// signedInBy starts the session of a person by what they have proved: the password, or a factor in its place, which
+// counts as any other time that it is passed.
+func (g *Gateway) signedInBy(w http.ResponseWriter, r *http.Request, v *visitor, c checked, proof Proof, due string) error {
+	now, u, passed := g.now(), c.user, Passed{Proof: proof}
+	if proof.Factor != PasswordFactor {
+		passed.Scope = g.guardOf(v.flow.App).For(u).scope(v.flow.App)
+	}
+	s := Session{User: *u, SignedIn: now, Proofs: []Passed{passed}, MustChange: due}
 	if v.session != nil && v.session.User.Key() == u.Key() {
 		s.NoDevice = v.session.NoDevice
 	}
 	s.Expires = now.Add(g.limits.Absolute)
 	// Before there is a session and a cookie for it: the page of an error would carry that cookie too.
 	e := g.event(r, v, EventLogin, Success)
-	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, PasswordFactor
+	e.User, e.Name, e.Source, e.BreakGlass, e.Factor = u.Key(), u.Name, u.Source, u.BreakGlass, proof.Factor
 	e.Reason = due
 	if err := g.record(r, e); err != nil {
 		return err
@@ -128,7 +146,20 @@ func (g *Gateway) signedIn(w http.ResponseWriter, r *http.Request, v *visitor, u
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
+	if err := g.outlives(w, r, v, c.ending); err != nil {
+		return err
+	}
 	v.flow.belongTo(u.Key())
+	if proof.Factor != PasswordFactor {
+		own, err := g.ownDevice(r.Context(), v, u.Key())
+		if err != nil {
+			return err
+		}
+		if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
+			return err
+		}
+		v.flow.Proofs = []Proof{proof}
+	}
 	if err := g.keep(r.Context(), v); err != nil {
 		return err
 	}
@@ -142,38 +173,67 @@ func (g *Gateway) loginFailed(w http.ResponseWriter, r *http.Request, v *visitor
 	// Whoever is signed in to this browser need not be the one whose password was tried.
 	e.User, e.Source, e.BreakGlass = "", "", false
 	e.Name, e.Factor, e.Detail = clip(v.flow.Name), PasswordFactor, clip(err.Error())
-	status, sentence := e.judgedPassword(w, err, wrongSentence, cannotSentence)
-	// One line a minute tells of an address that is limited; one for each try would be another way to fill the log.
-	if !errors.Is(err, errAddressLimited) || g.limiter.told.allow(e.Client, e.Time) {
-		if err := g.record(r, e); err != nil {
-			return err
+	e.because(err)
+	shown, wrong := err, exactSentence
+	if failed, ok := errors.AsType[*failure](err); ok {
+		shown = failed.shown
+		if failed.within > 0 {
+			wrong = wrongSentence(failed.within)
 		}
+	}
+	status, sentence := answer(w, shown, wrong, cannotSentence)
+	if err := g.recordTry(r, e, err); err != nil {
+		return err
 	}
 	g.showLogin(w, v, status, sentence)
 	return nil
 }
 
-// judgedPassword notes why a password was not taken, and returns the page's status and sentence: wrong where it was wrong, cannot
-// where nobody could judge it.
-func (e *Event) judgedPassword(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+// recordTry records that a password was not taken. One line a minute tells of an address that is limited; one for each try
+// would be another way to fill the log.
+func (g *Gateway) recordTry(r *http.Request, e Event, err error) error {
+	if errors.Is(err, errAddressLimited) && !g.limiter.told.allow(e.Client, e.Time) {
+		return nil
+	}
+	return g.record(r, e)
+}
+
+// because notes why a password was not taken.
+func (e *Event) because(err error) {
 	state, isState := errors.AsType[*AccountState](err)
 	public, isPublic := errors.AsType[*Error](err)
 	switch {
 	case errors.Is(err, ErrBadCredentials):
 		e.Reason = "bad_credentials"
-		return http.StatusUnauthorized, wrong
 	case errors.Is(err, errLimited):
 		e.Kind, e.Result, e.Reason = EventLockout, Denied, "limited"
+	case isState:
+		e.Reason = state.State
+	case isPublic:
+		e.Reason = public.Reason
+	case errors.Is(err, errUncounted):
+		e.Reason = "uncounted"
+	default:
+		e.Reason = "source_unavailable"
+	}
+}
+
+// answer returns the status and the sentence of the page that says why a password was not taken: wrong where it was wrong,
+// cannot where nobody could judge it.
+func answer(w http.ResponseWriter, err error, wrong, cannot string) (status int, sentence string) {
+	state, isState := errors.AsType[*AccountState](err)
+	public, isPublic := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		return http.StatusUnauthorized, wrong
+	case errors.Is(err, errLimited):
 		w.Header().Set("Retry-After", "60")
 		return http.StatusTooManyRequests, limitedSentence
 	case isState:
-		e.Reason = state.State
 		return http.StatusForbidden, stateSentence(state.State)
 	case isPublic:
-		e.Reason = public.Reason
 		return public.Status, public.Public
 	}
-	e.Reason = "source_unavailable"
 	w.Header().Set("Retry-After", "5")
 	return http.StatusServiceUnavailable, cannot
 }
@@ -191,44 +251,4 @@ func stateSentence(state string) string {
 		return "Your account may not sign in from here."
 	}
 	return "Your account cannot be used. Ask the service desk."
-}
-
-// getLogout says that the session has ended, or asks whether it should.
-func (g *Gateway) getLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	if v.session != nil {
-		return redirect(w, "/")
-	}
-	again := "/"
-	if app := r.URL.Query().Get("app"); g.byName[app] != nil {
-		again = "/apps/" + app
-	}
-	g.show(w, http.StatusOK, web.SignedOut{Frame: g.frame(nil), Again: again})
-	return nil
-}
-
-// postLogout ends the session on the server. The device stays remembered.
-func (g *Gateway) postLogout(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.visitor(r)
-	if err != nil {
-		return err
-	}
-	// A page that was open while the session got a new id holds an old form; signing out from it must
-	// work too. The worst that a forged form could do is to sign somebody out.
-	if v.session == nil || !v.ownForm(r) && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
-		return redirect(w, "/logout")
-	}
-	if err := g.store.DeleteSession(context.WithoutCancel(r.Context()), v.session.ID); err != nil {
-		return err
-	}
-	if err := g.record(r, g.event(r, v, EventLogout, Success)); err != nil {
-		return err
-	}
-	if err := v.cookie.erase(w); err != nil {
-		return err
-	}
-	return redirect(w, "/logout")
 }

@@ -72,18 +72,14 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+	if !v.flow.Step.waits(f, stepVerify, g.now()) {
 		a := g.attempt(r, v, d)
-		made, err := f.Challenge(r.Context(), &v.session.User, a)
+		made, err := g.beginStep(r, v, f, stepVerify, a)
 		if err != nil {
-			return g.factorFailed(r, v, f, EventMFA, err)
+			return err
 		}
 		if made.URL != "" {
 			return g.leave(w, r, v, asked{f, d, ready}, a, made)
-		}
-		v.flow.Step = &step{Factor: f.Name(), Memo: made.Memo, View: made.View, Expires: made.Expires}
-		if err := g.keep(r.Context(), v); err != nil {
-			return err
 		}
 	}
 	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
@@ -100,6 +96,9 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor,
 		d = v.askedForChange()
 	} else {
 		d, _, err = g.decide(r, v)
+		if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
+			d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+		}
 	}
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
@@ -119,7 +118,7 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor,
 // attempt describes a try at a step. Where the policy does not say for how long a proof is good, an old one will not do.
 func (g *Gateway) attempt(r *http.Request, v *visitor, d Decision) Attempt {
 	a := Attempt{
-		App: v.flow.App, Flow: v.fid, Browser: v.browser, Client: g.client(r),
+		App: v.flow.App, Flow: v.fid, Browser: v.browser, Client: g.client(r), Device: deviceLabel(r.UserAgent()),
 		Callback: g.origin + callbackPath, State: g.randomText() + g.randomText() + appSuffix(v.flow.App),
 	}
 	if a.Fresh = d.Mode != MFAEvery; !a.Fresh {
@@ -132,7 +131,7 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 	view := v.flow.Step.View
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
-		Heading: view.Title, Text: view.Text, Digits: view.Digits, App: g.label(v.flow.App),
+		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Closed: view.Closed, App: g.label(v.flow.App),
 		Rule: why(d), Others: others(v, ready.enrolled, f.Name()), Error: message,
 	})
 }
@@ -142,8 +141,14 @@ func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
 	}
+	if d.Rule == proofRule {
+		return "Asked before your second steps are changed."
+	}
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."
+	}
+	if d.Mode == MFAAlways && d.Section == sectionNames[onEndpoints] {
+		return "Asked at every sign-in on this computer."
 	}
 	if d.Mode == MFAAlways && d.Section != "mfa" {
 		return "Asked at every sign-in from where you are."
@@ -164,12 +169,18 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if f == nil {
+	if f == nil || v.flow.Step.waits(f, stepVerify, g.now()) && v.flow.Step.View.Closed {
 		return g.next(w, r, v)
 	}
 	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if s := v.flow.Step; s == nil || s.Factor != f.Name() || s.Enroll || stepExpired(s, g.now()) {
+	if !v.flow.Step.waits(f, stepVerify, g.now()) {
 		return redirect(w, v.withFlow("/mfa/"+f.Name()))
+	}
+	if said, err := g.declined(r, v, f, EventMFA); err != nil {
+		return err
+	} else if said != "" {
+		g.showFactor(w, v, f, d, ready, http.StatusOK, said)
+		return nil
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventMFA)
 	if err != nil {
@@ -184,6 +195,9 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if sentence, err := g.judged(r, v, f, EventMFA, err); err != nil {
 		return err
 	} else if sentence != "" {
+		if err := g.askAnew(r, v, f); err != nil {
+			return err
+		}
 		g.showFactor(w, v, f, d, ready, http.StatusUnauthorized, sentence)
 		return nil
 	}
@@ -208,11 +222,14 @@ func (g *Gateway) judged(r *http.Request, v *visitor, f Factor, kind string, err
 			return "", err
 		}
 		e.Result, e.Reason = Failure, "bad_credentials"
+		wrong := wrongCode
 		if errors.Is(err, ErrSpent) {
-			e.Reason = "spent"
-			return spentCode, g.record(r, e)
+			e.Reason, wrong = "spent", spentCode
 		}
-		return wrongCode, g.record(r, e)
+		if said := v.flow.Step.View.Wrong; said != "" {
+			wrong, e.Detail = said, clip(err.Error())
+		}
+		return wrong, g.record(r, e)
 	}
 	return "", g.factorFailed(r, v, f, kind, err)
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -34,6 +33,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if d.Verdict == Ask {
 		return g.ask(w, r, v, d)
 	}
+	if done, err := g.nextFresh(w, r, v); done {
+		return err
+	}
 	if v.asksDevice(d, own) {
 		if !d.Remember {
 			return redirect(w, v.withFlow("/mfa"))
@@ -57,14 +59,14 @@ func (g *Gateway) decide(r *http.Request, v *visitor) (Decision, *Device, error)
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	d, err := g.judge(r, v, own, v.flow.App)
+	d, err := g.judgeVisit(r, v, own, v.flow.App)
 	return d, own, err
 }
 
 // decideLaunch is decide for those who need no device. What was passed on the device can only add to
 // what was passed in the session (see [Policy.Decide]), so its row is read where that is not enough.
 func (g *Gateway) decideLaunch(r *http.Request, v *visitor) (Decision, error) {
-	d, err := g.judge(r, v, nil, v.flow.App)
+	d, err := g.judgeVisit(r, v, nil, v.flow.App)
 	if err != nil || d.Verdict == Allow {
 		return d, err
 	}
@@ -109,8 +111,8 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 	if len(ready.enrolled) > 0 {
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
-	if len(ready.unreachable) > 0 {
-		return ready.unanswered()
+	if len(ready.unreachable) > 0 || d.Outage != "" {
+		return ready.unanswered(d)
 	}
 	return redirect(w, v.withFlow("/enroll"))
 }
@@ -144,11 +146,16 @@ type readiness struct {
 	err                         error
 }
 
-// unanswered is the refusal where a factor that may be the person's cannot be asked.
-func (r *readiness) unanswered() error {
+// unanswered is the refusal where a factor that may be the person's cannot be asked. In an outage it is the one that
+// others would have stood in for.
+func (r *readiness) unanswered(d Decision) error {
+	name := d.Outage
+	if name == "" {
+		name = r.unreachable[0].Name()
+	}
 	return &Error{
 		Status: http.StatusServiceUnavailable, Reason: "factor_unreachable", Err: r.err,
-		Public: "Your second step does not answer just now: " + factorLabel(r.unreachable[0].Name()) + ". Try again in a minute.",
+		Public: "Your second step does not answer just now: " + factorLabel(name) + ". Try again in a minute.",
 	}
 }
 
@@ -225,7 +232,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err != nil {
 		return err
 	}
-	if err := g.rememberProof(context.WithoutCancel(r.Context()), own, passed); err != nil {
+	if err := g.rememberProof(context.WithoutCancel(r.Context()), v, own, passed); err != nil {
 		return err
 	}
 	s := *v.session
@@ -237,9 +244,6 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
 	return g.keep(r.Context(), v)
 }
-
-// stepExpired reports whether a pending step is too old to be answered.
-func stepExpired(s *step, now time.Time) bool { return !s.Expires.IsZero() && now.After(s.Expires) }
 
 // others returns links to the factors a person may use instead of one.
 func others(v *visitor, factors []Factor, but string) []web.Link {

@@ -75,23 +75,35 @@ type Holding struct {
 	Unreachable []string `json:"unreachable,omitempty"`
 }
 
-// standsIn reports whether a factor may be shown in the place of one that cannot be asked.
-func (s *OutageSection) standsIn(v *Visit, factor string) bool {
-	if s == nil || v.Holding == nil {
-		return false
-	}
-	return slices.ContainsFunc(s.Rules, func(r OutageRule) bool {
-		return slices.Contains(v.Holding.Unreachable, r.Factor) && slices.Contains(r.Use, factor)
-	})
-}
-
-// plan returns the first rule that is for a factor that cannot be asked and that takes says the policy takes.
-func (s *OutageSection) plan(v *Visit, takes func(string) bool) *OutageRule {
-	if s == nil || v.Holding == nil {
+// plan returns the first rule that is for a factor that the policy takes and that cannot be asked, for somebody who has
+// no other that it takes.
+func (p *Policy) plan(v *Visit) *OutageRule {
+	if p.Outage == nil || v.Holding == nil || slices.ContainsFunc(v.Holding.Enrolled, p.lists) {
 		return nil
 	}
-	for i := range s.Rules {
-		if r := &s.Rules[i]; takes(r.Factor) && slices.Contains(v.Holding.Unreachable, r.Factor) {
+	for i := range p.Outage.Rules {
+		if r := &p.Outage.Rules[i]; p.lists(r.Factor) && slices.Contains(v.Holding.Unreachable, r.Factor) {
+			return r
+		}
+	}
+	return nil
+}
+
+// stoodIn returns the plan by which a factor was shown in the place of one that cannot be asked: on this way or, to the
+// portal, in this session. It counts for as long as the other cannot be asked, and for nothing after that.
+func (p *Policy) stoodIn(v *Visit) *OutageRule {
+	r := p.plan(v)
+	if r == nil {
+		return nil
+	}
+	does := func(factor string) bool { return factor != PasswordFactor && slices.Contains(r.Use, factor) }
+	for i := range v.Flow {
+		if does(v.Flow[i].Factor) {
+			return r
+		}
+	}
+	for i := range v.Session {
+		if o := &v.Session[i]; v.App == "" && does(o.Factor) && p.young(v, o, p.MFA.Shared) {
 			return r
 		}
 	}

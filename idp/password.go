@@ -74,6 +74,9 @@ func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, 
 
 // nextChange is next on a way over a new password.
 func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	if err := g.mayChange(r, v); err != nil {
+		return err
+	}
 	ready, err := g.factorsForChange(r.Context(), v)
 	switch {
 	case err != nil:
@@ -86,9 +89,19 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		}
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	case len(ready.unreachable) > 0:
-		return ready.unanswered()
+		return ready.unanswered(Decision{})
 	}
 	return redirect(w, v.withFlow("/password"))
+}
+
+// mayChange refuses where the policy lets the person in neither before nor after: a password that was given out or left
+// to expire must not be changed from where its owner could not sign in.
+func (g *Gateway) mayChange(r *http.Request, v *visitor) error {
+	d, _, err := g.decide(r, v)
+	if err == nil && d.Verdict == Deny {
+		err = g.deny(r, v, d)
+	}
+	return err
 }
 
 // getPassword asks for the new password, where that is next.
@@ -119,6 +132,9 @@ func (g *Gateway) getPassword(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) readyToChange(r *http.Request, v *visitor) (*origin, PasswordChanger, error) {
 	if !v.changes() {
 		return nil, nil, nil
+	}
+	if err := g.mayChange(r, v); err != nil {
+		return nil, nil, err
 	}
 	if ready, err := g.factorsForChange(r.Context(), v); err != nil || len(ready.enrolled)+len(ready.unreachable) > 0 {
 		return nil, nil, err
@@ -181,10 +197,11 @@ func (g *Gateway) postPassword(w http.ResponseWriter, r *http.Request) error {
 		g.showNewPassword(w, v, rulesFor(r.Context(), v, c), http.StatusUnprocessableEntity, field, sentence)
 		return nil
 	}
-	if err := g.change(r, v, o, c, old, replacement); err != nil {
-		return g.changeFailed(w, r, v, c, err)
+	begun, err := g.change(r, v, o, c, old, replacement)
+	if err != nil {
+		return g.changeFailed(w, r, v, c, begun, err)
 	}
-	if err := g.changed(w, r, v, o); err != nil {
+	if err := g.changed(w, r, v, o, begun); err != nil {
 		return err
 	}
 	return g.next(w, r, v)

@@ -241,3 +241,27 @@ func (deaf) Challenge(context.Context, *idp.User, idp.Attempt) (idp.Step, error)
 func (deaf) Verify(context.Context, *idp.User, []byte, url.Values) (idp.Proof, error) {
 	return idp.Proof{}, errDown
 }
+
+// C-70: an address that is limited gets one audit line a minute, by whichever page it goes on.
+func TestC70ALimitedAddressFillsNoLog(t *testing.T) {
+	v, d := newDomainVenue(t, nil)
+	d.accounts["anna"].state = "must_change"
+	v.try(t, "anna", "Summer-2025")
+	v.arrive(t)
+	atTheChange := v.now
+	for i := range 30 {
+		v.try(t, fmt.Sprint("nobody", i), "wrong")
+	}
+	for i := range 5 {
+		if status, _ := v.try(t, fmt.Sprint("nobody", i), "limited"); status != http.StatusTooManyRequests {
+			t.Fatalf("the address is not limited: %d", status)
+		}
+		v.now = atTheChange
+		if a := v.form("/password", "old", "Summer-2025", "new", "Winter-2026", "again", "Winter-2026"); a.StatusCode != http.StatusTooManyRequests {
+			t.Fatalf("at the change the address is not limited: %d", a.StatusCode)
+		}
+	}
+	if l := lines(t, v.store, "limited"); len(l) != 1 {
+		t.Errorf("%d lines tell of it", len(l))
+	}
+}

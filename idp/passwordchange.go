@@ -34,18 +34,36 @@ func (g *Gateway) unmark(ctx context.Context, u *User) error {
 	return err
 }
 
-// change has the source change the password, within the limits of a sign-in.
-func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChanger, old, replacement string) error {
+// change has the source change the password, within the limits of a sign-in. The audit line that it was begun comes before
+// anybody is asked, and nobody is where it cannot be written. It returns that line, for whoever writes what came of it.
+func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChanger, old, replacement string) (Event, error) {
+	begun := g.event(r, v, EventPassword, Begun)
+	begun.Reason = v.askedForChange().Reason
+	u, err := g.readied(r, v, o)
+	if err != nil {
+		return begun, err
+	}
+	return begun, g.charge(r, v, found{user: u, source: o.passwords, key: u.Key(), asked: begun.Time}, func(ctx context.Context) error {
+		if err := g.record(r, begun); err != nil {
+			return err
+		}
+		// Whoever leaves the page has changed their password all the same.
+		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
+	})
+}
+
+// readied returns the person as they are now, marked where nothing but the old password speaks for the change.
+func (g *Gateway) readied(r *http.Request, v *visitor, o *origin) (*User, error) {
 	ctx, now := r.Context(), g.now()
 	if g.limiter.addresses.empty(g.client(r), now) {
-		return errAddressLimited
+		return nil, errAddressLimited
 	}
 	u := &v.session.User
 	if o.refresher != nil {
 		// The session may be hours old, and what counts is how many failures the directory has counted by now.
 		fresh, err := o.refresher.Refresh(ctx, u)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		u = fresh
 	}
@@ -54,13 +72,10 @@ func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChang
 		// whatever comes of this one: another that runs beside it may be made.
 		m := Memo{Kind: ChangedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}
 		if err := g.store.PutMemo(context.WithoutCancel(ctx), m, 0); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return g.charge(r, v, found{user: u, source: o.passwords, key: u.Key(), asked: now}, func(ctx context.Context) error {
-		// Whoever leaves the page has changed their password all the same.
-		return c.ChangePassword(context.WithoutCancel(ctx), u, old, replacement)
-	})
+	return u, nil
 }
 
 // mayHaveChanged reports whether a change that failed was perhaps made all the same.
@@ -69,10 +84,12 @@ func mayHaveChanged(err error) bool {
 }
 
 // changed ends the person's other sessions, which somebody may have who knew the old password, and lets this one go on.
-func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o *origin) error {
+func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o *origin, begun Event) error {
 	ctx := context.WithoutCancel(r.Context())
-	e := g.event(r, v, EventPassword, Success)
-	e.Reason = v.askedForChange().Reason
+	// The others first: they are why there is a hurry. The password is changed whatever comes of that, and its line is due.
+	_, ended := g.endAllBut(ctx, v.session.User.Key(), v.session.ID)
+	begun.Time, begun.Result = g.now(), Success
+	unfinished := errors.Join(ended, g.record(r, begun))
 	s := *v.session
 	s.MustChange, s.User.PasswordExpires = "", time.Time{}
 	if o.refresher != nil {
@@ -82,24 +99,23 @@ func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o 
 			s.User.BreakGlass = breakGlass
 		}
 	}
-	// The others first: they are why there is a hurry.
-	if _, err := g.store.DeleteUserSessions(ctx, s.User.Key(), v.session.ID); err != nil {
-		return err
-	}
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	if err := g.record(r, e); err != nil {
-		return err
-	}
 	v.flow.Change, v.flow.Step = false, nil
-	return g.keep(ctx, v)
+	if err := errors.Join(unfinished, g.keep(ctx, v)); err != nil {
+		return &auditedError{ref: begun.Ref, err: &Error{
+			Status: http.StatusServiceUnavailable, Title: "Your password is changed", Reason: "unfinished", Err: err,
+			Public: "Use the new one from now on. The portal could not finish all that follows, and may have left you signed in elsewhere: sign out there.",
+		}}
+	}
+	return nil
 }
 
 // changeFailed records why and shows the page again.
-func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, err error) error {
+func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visitor, c PasswordChanger, begun Event, err error) error {
 	e := g.event(r, v, EventPassword, Failure)
-	e.Detail = clip(err.Error())
+	e.Ref, e.Detail = begun.Ref, clip(err.Error())
 	rules := rulesFor(r.Context(), v, c)
 	status, field := http.StatusServiceUnavailable, ""
 	var sentence string
@@ -118,9 +134,10 @@ func (g *Gateway) changeFailed(w http.ResponseWriter, r *http.Request, v *visito
 		if errors.Is(err, ErrBadCredentials) {
 			field = "old"
 		}
-		status, sentence = e.judgedPassword(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
+		e.because(err)
+		status, sentence = answer(w, err, "Your current password is not right.", "We cannot change passwords just now. Yours is as it was. Try again in a minute.")
 	}
-	if err := g.record(r, e); err != nil {
+	if err := g.recordTry(r, e, err); err != nil {
 		return err
 	}
 	g.showNewPassword(w, v, rules, status, field, sentence)

@@ -81,15 +81,12 @@ func (s *NetworksSection) judge(v *Visit) finding {
 		inside := v.in(r.Networks)
 		f := finding{from: s.From, rule: r.text}
 		switch r.Action {
-		case NetworkBlocked:
-			if inside || !v.Client.IsValid() {
-				f.effect, f.reason, f.public = refuse, "network", wrongPlace
-				return f
+		case NetworkBlocked, NetworkDenyOutside:
+			if !v.Client.IsValid() {
+				return f.refused("network_unknown", cannotJudge)
 			}
-		case NetworkDenyOutside:
-			if !inside {
-				f.effect, f.reason, f.public = refuse, "network", wrongPlace
-				return f
+			if inside == (r.Action == NetworkBlocked) {
+				return f.refused("network", wrongPlace)
 			}
 		case NetworkAlwaysOutside, NetworkAlwaysInside:
 			if inside == (r.Action == NetworkAlwaysInside) || !v.Client.IsValid() {
@@ -102,8 +99,7 @@ func (s *NetworksSection) judge(v *Visit) finding {
 				out = f
 			}
 		default:
-			f.effect, f.reason, f.public = refuse, "incomplete", cannotJudge
-			return f
+			return f.refused("incomplete", cannotJudge)
 		}
 	}
 	return out

@@ -27,6 +27,9 @@ func newPolicySet(written []*Policy) (policySet, error) {
 	}
 	for _, p := range written {
 		if p.Name == defaultPolicy {
+			if _, twice := set.byName[defaultPolicy]; twice {
+				return set, fmt.Errorf("policy %q is configured twice", p.Name)
+			}
 			if set.global, err = p.signed().Over(BuiltIn()).sealed(); err != nil {
 				return set, err
 			}

@@ -35,6 +35,11 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
+	if n, err := g.keyNotice(r.Context(), v); err != nil {
+		return err
+	} else if n.Text != "" {
+		p.Notices = append(p.Notices, n)
+	}
 	for i := range g.applications {
 		t, ok, err := g.tile(r, v, own, &g.applications[i])
 		if err != nil {
@@ -60,7 +65,7 @@ func (g *Gateway) expiryNotice(u *User) (web.Notice, bool) {
 // tile returns the tile of an application that the person may open, with what it will ask for.
 func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application) (web.Tile, bool, error) {
 	u := &v.session.User
-	d, err := g.judge(r, v, own, a.tile.Name)
+	d, err := g.judgeVisit(r, v, own, a.tile.Name)
 	closed := closedTile(d)
 	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err

@@ -236,7 +236,7 @@ func (g *Gateway) endSessions(r *http.Request, s *Session, reason, detail string
 
 // endUser ends all sessions of the session's person.
 func (g *Gateway) endUser(ctx context.Context, s *Session) error {
-	_, err := g.store.DeleteUserSessions(ctx, s.User.Key(), Hash{})
+	_, err := g.endAllBut(ctx, s.User.Key(), Hash{})
 	return err
 }
 

@@ -22,6 +22,7 @@ func (g *Gateway) routes() {
 		"GET /{$}":              g.getPortal,
 		"GET /login":            g.getLogin,
 		"POST /login":           g.postLogin,
+		"POST /login/{factor}":  g.postLoginFactor,
 		"GET /logout":           g.getLogout,
 		"POST /logout":          g.postLogout,
 		"GET /mfa":              g.getMFA,

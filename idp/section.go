@@ -74,6 +74,12 @@ type finding struct {
 	public string // the sentence for the person, where it refuses or warns
 }
 
+// refused is the finding as a refusal.
+func (f finding) refused(reason, public string) finding {
+	f.effect, f.reason, f.public = refuse, reason, public
+	return f
+}
+
 // findings asks every section. The calls are written out because a call by interface would have the visit
 // moved to the heap, at each launch.
 func (p *Policy) findings(v *Visit) [judging]finding {

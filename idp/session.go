@@ -170,8 +170,9 @@ func (k *cookie) renew(w http.ResponseWriter, maxAge time.Duration) (Hash, error
 	return k.hash, nil
 }
 
-// erase takes the cookie from the browser.
+// erase takes the cookie from the browser, and what the same answer would have set before.
 func (k *cookie) erase(w http.ResponseWriter) error {
+	dropCookie(w, k.name)
 	k.hash, k.ok, k.opened = Hash{}, false, true
 	return k.store.Save(nil, w, k.store.blank(k.name))
 }
@@ -206,9 +207,10 @@ func dropCookie(w http.ResponseWriter, name string) {
 // visitor is who sent a request, as far as its cookies and its flow tell.
 type visitor struct {
 	session *Session
-	cookie  cookie // of the session
-	device  cookie // of the device
-	browser Hash   // which browser; flows are bound to it
+	seen    time.Time // when the session was used before this request
+	cookie  cookie    // of the session
+	device  cookie    // of the device
+	browser Hash      // which browser; flows are bound to it
 	flow    *flow
 	fid     string // id under which the flow is kept, "" where there is none
 	facts   *Facts // of the request, once they were asked for
@@ -223,7 +225,7 @@ func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
 		device: cookie{store: g.cookies, name: deviceCookie, value: valueOf(r, deviceCookie)},
 	}
 	var err error
-	if v.session, err = g.session(r, &v.cookie); err != nil {
+	if v.session, v.seen, err = g.session(r, &v.cookie); err != nil {
 		return nil, err
 	}
 	if v.session != nil {
@@ -243,30 +245,34 @@ func (g *Gateway) visitor(r *http.Request) (*visitor, error) {
 	return v, nil
 }
 
-// session returns the live session of a cookie, or nil.
-func (g *Gateway) session(r *http.Request, c *cookie) (*Session, error) {
+// session returns the live session of a cookie, or nil, and when it was used before this request.
+func (g *Gateway) session(r *http.Request, c *cookie) (s *Session, seen time.Time, err error) {
 	ctx := r.Context()
 	id, ok, err := c.id()
 	if err != nil || !ok {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	s, err := g.store.Session(ctx, id)
+	s, err = g.store.Session(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	now := g.now()
-	if now.Sub(s.Seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute || !s.Expires.IsZero() && now.After(s.Expires) {
-		return nil, g.store.DeleteSession(ctx, id)
+	now, seen := g.now(), s.Seen
+	if now.Sub(seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute || !s.Expires.IsZero() && now.After(s.Expires) {
+		return nil, time.Time{}, g.store.DeleteSession(ctx, id)
 	}
-	if now.Sub(s.Seen) >= time.Minute {
+	if now.Sub(seen) >= time.Minute {
 		if err := g.store.TouchSession(ctx, id, now); err != nil {
-			return nil, err
+			return nil, time.Time{}, err
 		}
+		touched := *s // what replaces it must not take the use back
+		touched.Seen = now
+		s = &touched
 	}
-	return g.current(r, s, g.limits.Refresh)
+	s, err = g.current(r, s, g.limits.Refresh)
+	return s, seen, err
 }
 
 // raise puts the visitor into a session with a new id: after the password, and whenever they proved more.
@@ -302,12 +308,12 @@ func (g *Gateway) raise(w http.ResponseWriter, r *http.Request, v *visitor, s Se
 	if err != nil {
 		return err
 	}
-	v.session = &s
+	v.session, v.seen = &s, s.Seen
 	return nil
 }
 
 // sessionEnded is the refusal where a session ended while something of it was under way.
-func sessionEnded() error {
+func sessionEnded() *Error {
 	return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}
 }
 

@@ -15,11 +15,16 @@ func (g *Gateway) getSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	notice := ""
-	if r.URL.Query().Get("done") == "password" {
-		notice = "Your password is changed. Use the new one from now on, on your computer too. Everywhere else you were signed out here."
-	}
-	return g.showSettings(w, r, v, notice)
+	return g.showSettings(w, r, v, doneSentences[r.URL.Query().Get("done")])
+}
+
+// doneSentences say what has been done, to somebody who comes back from it.
+var doneSentences = map[string]string{
+	"password": "Your password is changed. Use the new one from now on, on your computer too. Everywhere else you were signed out here.",
+	"added":    "Your new second step is set up.",
+	"renamed":  "The name is changed.",
+	"removed":  "The second step is removed. Everywhere else you were signed out here.",
+	"proved":   "Thank you. You can change your second steps now.",
 }
 
 // settled returns a visitor for whom the portal's policy is content, or sends them on their way.
@@ -51,12 +56,9 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 			p.PasswordExpires = onDay(at, now)
 		}
 	}
-	enrolled, err := g.store.UserEnrollments(ctx, user, "")
-	if err != nil {
+	var err error
+	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
-	}
-	for _, e := range enrolled {
-		p.Factors = append(p.Factors, web.Item{ID: e.ID, Label: factorLabel(e.Factor), Detail: "added " + onDay(e.Created, now) + used(e.Used, now), Fixed: true})
 	}
 	devices, err := g.store.UserDevices(ctx, user, now)
 	if err != nil {
@@ -80,7 +82,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	return nil
 }
 
-// postSettings forgets a device or ends a session of the person's own.
+// postSettings changes a factor, forgets a device or ends a session of the person's own.
 func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 	v, err := g.settled(w, r)
 	if err != nil || v == nil {
@@ -88,6 +90,9 @@ func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !v.ownForm(r) {
 		return redirect(w, "/settings")
+	}
+	if r.PostForm.Get("kind") == "factor" {
+		return g.postOwnFactor(w, r, v)
 	}
 	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
 	var id Hash

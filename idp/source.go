@@ -39,6 +39,9 @@ type Lockout struct {
 	Failures int           // so many wrong passwords lock; 0 is never
 	Window   time.Duration // within this time
 	Counted  int           // failures of the person that the directory counts already, whoever made them
+	// Account is what the directory itself tells the person's account by, the same in every source that finds it; empty where
+	// the user key does, or for nobody. It comes with an error too.
+	Account string
 }
 
 // PasswordChanger is an optional power of a PasswordSource.
@@ -106,6 +109,12 @@ type UserChecker interface {
 type Checker interface {
 	// Check reports one finding for each thing that was looked at, in order.
 	Check(ctx context.Context) []Finding
+}
+
+// StoreChecker is an optional power of a factor: what it finds in what the store keeps for it.
+type StoreChecker interface {
+	// CheckStore reports at least one finding. The store is open.
+	CheckStore(ctx context.Context) []Finding
 }
 
 // Finding is one line of a check.

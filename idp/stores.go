@@ -16,6 +16,7 @@ type Store interface {
 	Sessions
 	Memos
 	Enrollments
+	Credentials
 	Devices
 	People
 	Counters
@@ -89,7 +90,7 @@ type Sessions interface {
 
 // Memo is something kept for one later request: a sign-in in progress, an invitation.
 type Memo struct {
-	Kind    string // "flow", "away", "invite", "changed"
+	Kind    string // "flow", "away", "invite", "changed", "ended"
 	ID      Hash   // SHA-256 of the id that travels
 	Browser Hash   // which browser may use it; zero for any
 	Owner   string // user key, where there is one
@@ -133,6 +134,20 @@ type Enrollments interface {
 	SpendStep(ctx context.Context, userKey, factor, id string, step int64, at time.Time) error
 	// DeleteEnrollment removes one; ErrNotFound where there is none.
 	DeleteEnrollment(ctx context.Context, userKey, factor, id string) error
+}
+
+// Credentials keeps enrollments that are known by their id alone, before anybody knows whose they are.
+type Credentials interface {
+	// FindEnrollment returns the enrollment of a factor that has the id, or ErrNotFound; ErrAmbiguous where several people
+	// have it, so that none of them is taken for another.
+	FindEnrollment(ctx context.Context, factor, id string) (Enrollment, error)
+	// FactorEnrollments lists everybody's enrollments of a factor, person by person.
+	FactorEnrollments(ctx context.Context, factor string) ([]Enrollment, error)
+	// UseEnrollment writes Secret and Used of an enrollment that is there; Used never goes back. It answers ErrNotFound
+	// where it was removed meanwhile, so that what is removed does not come back by being used.
+	UseEnrollment(ctx context.Context, e Enrollment) error
+	// RenameEnrollment changes Label alone; ErrNotFound where there is no such row.
+	RenameEnrollment(ctx context.Context, userKey, factor, id, label string) error
 }
 
 // Device is a browser that a person called their own.

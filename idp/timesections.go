@@ -3,6 +3,7 @@ package idp
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -42,16 +43,32 @@ func (s *SessionSection) judge(v *Visit) finding {
 	if s == nil {
 		return finding{}
 	}
-	f := finding{effect: renew, from: s.From, rule: s.absolute, reason: "session_old"}
+	f := finding{effect: renew, from: s.From, rule: s.absolute, reason: AskSession}
+	if s.Absolute == 0 {
+		f.rule = s.idle
+	}
 	switch {
 	case v.SignedIn.IsZero():
-	case s.Absolute > 0 && v.Now.Sub(v.SignedIn) >= s.Absolute:
-	case s.Idle > 0 && v.Now.Sub(v.Seen) >= s.Idle:
+	case s.Absolute > 0 && v.age(v.SignedIn) >= s.Absolute:
+	case s.Idle > 0 && v.age(v.Seen) >= s.Idle:
 		f.rule = s.idle
 	default:
 		f.effect, f.reason = consents, ""
 	}
 	return f
+}
+
+// clockSkew is how far the clocks of two nodes may differ.
+const clockSkew = time.Minute
+
+// age is how long ago something was. What is not known, or is yet to come (a clock that was set back), is older than
+// anything.
+func (v *Visit) age(at time.Time) time.Duration {
+	age := v.Now.Sub(at)
+	if at.IsZero() || age < -clockSkew {
+		return math.MaxInt64
+	}
+	return age
 }
 
 // HoursSection lets people in at certain hours of the week. Each rule opens some; they never close.

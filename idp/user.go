@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // User is a person as one source knows them at one moment. A session keeps a copy.
@@ -100,6 +101,10 @@ func (u *User) In(ref GroupRef) bool {
 // letter but fold alike (ſ and s, the sign for kelvin and k) stay apart: a directory takes them for two
 // groups, and may let somebody make the second one.
 func sameName(a, b string) bool {
+	// Each launch compares some hundred pairs, and most differ in their first letter.
+	if a != "" && b != "" && a[0]|b[0] < utf8.RuneSelf && (a[0]^b[0])&^0x20 != 0 {
+		return false
+	}
 	//nolint:staticcheck // SA6005 wants EqualFold alone, which takes ſ for s
 	return a == b || strings.EqualFold(a, b) && strings.ToLower(a) == strings.ToLower(b) && strings.ToUpper(a) == strings.ToUpper(b)
 }

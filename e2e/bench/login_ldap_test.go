@@ -3,7 +3,6 @@ package bench
 import (
 	"crypto/tls"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -83,6 +82,20 @@ func BenchmarkLoginLDAP(b *testing.B) {
 	}
 }
 
+// BenchmarkLoginLDAPUnknown: the same as BenchmarkUnknownVsWrong of a directory, which counts a wrong password and has
+// nothing to count of a name that nobody has.
+func BenchmarkLoginLDAPUnknown(b *testing.B) {
+	needs(b, "GATEHOUSE_CADDY")
+	b.Chdir("..") // where e2e has its files
+	domain := newDirectory(b)
+	d := &door{Caddy: e2e.NewCaddy(b, "lockout", map[string]any{
+		"Server": domain.URL, "BaseDN": domain.BaseDN, "CA": domain.CA, "Timeout": time.Minute.String(),
+	})}
+	e2e.WriteFile(b, filepath.Join(d.Dir, "ad_bind"), directoryPassword(directoryPeople))
+	d.Start()
+	d.unknownVsWrong(b, "login_ldap_unknown_vs_wrong", "over HTTPS, a Samba domain behind it")
+}
+
 // newDirectory starts a domain with people in nested groups.
 func newDirectory(b *testing.B) *e2e.Domain {
 	b.Helper()
@@ -92,13 +105,7 @@ func newDirectory(b *testing.B) *e2e.Domain {
 		domain.Users = append(domain.Users, e2e.ADUser{Name: local(i), Password: directoryPassword(i), Mail: local(i) + "@example.test", Groups: []string{"Agents"}})
 	}
 	domain.Users = append(domain.Users, e2e.ADUser{Name: directoryService, Password: directoryPassword(directoryPeople)})
-	d := e2e.NewDomain(b, domain)
-	b.Cleanup(func() {
-		if err := os.RemoveAll(filepath.Dir(d.CA)); err != nil {
-			b.Error(err)
-		}
-	})
-	return d
+	return e2e.NewDomain(b, domain)
 }
 
 // among has so many clients do n things together, and says how long that took.

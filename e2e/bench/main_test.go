@@ -17,7 +17,12 @@ func TestMain(m *testing.M) {
 	switch r := os.Getenv(role); r {
 	case "":
 		e2e.UseBinary(os.Getenv("GATEHOUSE_CADDY"))
-		os.Exit(m.Run())
+		status := m.Run()
+		if err := e2e.RemoveDomain(); err != nil {
+			fmt.Fprintln(os.Stderr, "removing the domain:", err)
+			status = 1
+		}
+		os.Exit(status)
 	case "signer":
 		fmt.Fprintln(os.Stderr, serveSigner(os.Getenv("GATEHOUSE_BENCH_DIR")))
 		os.Exit(1)

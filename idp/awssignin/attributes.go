@@ -1,7 +1,6 @@
 package awssignin
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ func checkRolePresent(r *reading, o *outcome) {
 	o.fail("there is no attribute %s with a value", attrRole)
 }
 
-var arn = regexp.MustCompile(`^arn:(aws|aws-us-gov|aws-cn|aws-eusc):iam::([^:]*):(role|saml-provider)/(.+)$`)
+var arn = pattern(`^arn:(aws|aws-us-gov|aws-cn|aws-eusc):iam::([^:]*):(role|saml-provider)/(.+)$`)
 
 // rolePair is one value of the Role attribute. Resource names are for T4.
 type rolePair struct {
@@ -82,7 +81,7 @@ func readPair(value, partition string) (p rolePair, wrong string) {
 	if len(parts) != 2 {
 		return p, "is not two ARNs with a comma between them"
 	}
-	a, b := arn.FindStringSubmatch(parts[0]), arn.FindStringSubmatch(parts[1])
+	a, b := arn().FindStringSubmatch(parts[0]), arn().FindStringSubmatch(parts[1])
 	if a == nil || b == nil || a[3] == b[3] {
 		return p, "is not the ARN of a role and the ARN of a SAML provider"
 	}
@@ -112,9 +111,9 @@ func checkRolePairs(r *reading, o *outcome) {
 }
 
 var (
-	accountForm  = regexp.MustCompile(`^\d{12}$`)
-	roleForm     = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	providerForm = regexp.MustCompile(`^[\w._-]{1,128}$`)
+	accountForm  = pattern(`^\d{12}$`)
+	roleForm     = pattern(`^[\w+=,.@-]{1,64}$`)
+	providerForm = pattern(`^[\w._-]{1,128}$`)
 )
 
 // isRole reports whether name is the name of a role, with its path if it has one. Like tagText it counts by
@@ -129,7 +128,7 @@ func isRole(name string) bool {
 	if path != "" && (len(path) < 2 || len(path) > 512 || path[0] == '/' || !all(path, visible)) {
 		return false
 	}
-	return roleForm.MatchString(last)
+	return roleForm().MatchString(last)
 }
 
 // all reports whether every character of s is of the kind.
@@ -140,13 +139,13 @@ func all(s string, kind func(rune) bool) bool {
 func checkRoleNames(r *reading, o *outcome) {
 	for _, v := range r.values(attrRole) {
 		p, _ := readPair(v, r.expect.Partition)
-		if !accountForm.MatchString(p.account) {
+		if !accountForm().MatchString(p.account) {
 			o.fail("account %s is not twelve digits", quote(p.account))
 		}
 		if !isRole(p.role) {
 			o.fail("%s is not the name of a role", quote(p.role))
 		}
-		if !providerForm.MatchString(p.provider) {
+		if !providerForm().MatchString(p.provider) {
 			o.fail("%s is not the name of a SAML provider", quote(p.provider))
 		}
 		if strings.HasPrefix(p.role[strings.LastIndexByte(p.role, '/')+1:], "AWSReservedSSO_") {
@@ -173,20 +172,20 @@ func checkSessionNamePresent(r *reading, o *outcome) {
 	}
 }
 
-var sessionNameForm = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
+var sessionNameForm = pattern(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
 
 func checkSessionName(r *reading, o *outcome) {
-	if name := r.values(attrSessionName)[0]; !sessionNameForm.MatchString(name) {
+	if name := r.values(attrSessionName)[0]; !sessionNameForm().MatchString(name) {
 		o.fail("the session name is %s (%d characters)", quote(name), len([]rune(name)))
 	}
 }
 
-var durationForm = regexp.MustCompile(`^[0-9]{1,6}$`)
+var durationForm = pattern(`^[0-9]{1,6}$`)
 
 func checkDuration(r *reading, o *outcome) {
 	for _, v := range r.values(attrDuration) {
 		n, err := strconv.Atoi(v)
-		if !durationForm.MatchString(v) || err != nil || n < 900 || n > 43200 {
+		if !durationForm().MatchString(v) || err != nil || n < 900 || n > 43200 {
 			o.fail("SessionDuration is %s", quote(v))
 		}
 	}

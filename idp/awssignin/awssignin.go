@@ -102,12 +102,12 @@ func New(e Expect) (*Validator, error) {
 	if e.Now == nil {
 		e.Now = time.Now
 	}
-	global := globalResiliency.MatchString(e.ACS)
+	global := globalResiliency().MatchString(e.ACS)
 	return &Validator{
 		expect:   e,
 		part:     part,
 		metadata: readMetadata(e.Metadata),
-		practice: !global && !signInAddress.MatchString(e.ACS),
+		practice: !global && !signInAddress().MatchString(e.ACS),
 		global:   global,
 		used:     newLedger(),
 	}, nil
@@ -117,7 +117,7 @@ func New(e Expect) (*Validator, error) {
 type partition struct {
 	signIn    string   // domain of the sign-in host
 	audiences []string // the first is the documented one
-	relay     *regexp.Regexp
+	relay     func() *regexp.Regexp
 	regional  bool // the console's host carries the region
 }
 
@@ -128,14 +128,20 @@ const (
 
 var (
 	// signInAddress is every form of AWS's sign-in address: optional region, optional provider id.
-	signInAddress = regexp.MustCompile(`^https://(?:(` + regionPattern + `)\.)?signin\.` +
+	signInAddress = pattern(`^https://(?:(` + regionPattern + `)\.)?signin\.` +
 		`(aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn|amazonaws-eusc\.eu)/saml(?:/acs/(SAMLSP[A-Z0-9]+))?$`)
 	// globalResiliency is the sign-in address of Connect Global Resiliency.
-	globalResiliency = regexp.MustCompile(`^https://(` + uuidPattern + `)\.(` + regionPattern + `)\.sign-in\.connect\.aws/saml(?:\?.*)?$`)
+	globalResiliency = pattern(`^https://(` + uuidPattern + `)\.(` + regionPattern + `)\.sign-in\.connect\.aws/saml(?:\?.*)?$`)
 )
 
-func relayForm(host string) *regexp.Regexp {
-	return regexp.MustCompile(`^https://` + host + `/connect/federate/(` + uuidPattern + `)(?:\?(.*))?$`)
+// pattern returns a regular expression that is compiled at its first use: the package is part of every Caddy that
+// has Gatehouse, and most of them never judge a response.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+func relayForm(host string) func() *regexp.Regexp {
+	return pattern(`^https://` + host + `/connect/federate/(` + uuidPattern + `)(?:\?(.*))?$`)
 }
 
 var partitions = map[string]partition{

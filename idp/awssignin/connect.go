@@ -2,7 +2,6 @@ package awssignin
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -19,7 +18,7 @@ type relay struct {
 
 func readRelay(p partition, raw string) relay {
 	r := relay{raw: raw, connect: strings.Contains(raw, "/connect/federate")}
-	if m := p.relay.FindStringSubmatch(raw); m != nil {
+	if m := p.relay().FindStringSubmatch(raw); m != nil {
 		r.formed, r.region, r.instance, r.query = true, m[1], m[2], m[3]
 	}
 	return r
@@ -109,8 +108,8 @@ func judgeDestination(o *outcome, raw string) {
 }
 
 var (
-	plainUsername = regexp.MustCompile(`^[A-Za-z0-9_.-]{2,64}$`)
-	mailUsername  = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	plainUsername = pattern(`^[A-Za-z0-9_.-]{2,64}$`)
+	mailUsername  = pattern(`^[A-Za-z0-9_.-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 )
 
 // checkUsername holds the session name against what a Connect user can be called. STS takes more.
@@ -119,7 +118,7 @@ func checkUsername(r *reading, o *outcome) {
 		return
 	}
 	name := r.values(attrSessionName)[0]
-	if !plainUsername.MatchString(name) && (len(name) > 64 || !mailUsername.MatchString(name)) {
+	if !plainUsername().MatchString(name) && (len(name) > 64 || !mailUsername().MatchString(name)) {
 		o.fail("no Connect user can be called %s", quote(name))
 	}
 }
@@ -139,7 +138,7 @@ func checkRegions(r *reading, o *outcome) {
 	if region != "" && !slices.Contains(known, region) {
 		o.fail("Connect is not known to be in region %s", quote(region))
 	}
-	m := signInAddress.FindStringSubmatch(r.expect.ACS)
+	m := signInAddress().FindStringSubmatch(r.expect.ACS)
 	if m == nil {
 		return
 	}

@@ -117,7 +117,7 @@ func checkEncryptionMode(r *reading, o *outcome) {
 	case required && !r.shape.Encrypted:
 		o.fail("the provider requires encryption, the assertion is not encrypted")
 	case required && !r.practice && !r.global:
-		m := signInAddress.FindStringSubmatch(r.expect.ACS)
+		m := signInAddress().FindStringSubmatch(r.expect.ACS)
 		if m[3] == "" || r.expect.ProviderID != "" && m[3] != r.expect.ProviderID {
 			o.fail("the provider requires encryption, but %s does not end in /saml/acs/ and the provider’s id", quote(r.expect.ACS))
 		}

@@ -67,14 +67,14 @@ func checkRecipient(r *reading, o *outcome) {
 	if r.practice && to == r.expect.ACS {
 		return
 	}
-	if m := globalResiliency.FindStringSubmatch(to); m != nil {
+	if m := globalResiliency().FindStringSubmatch(to); m != nil {
 		regions := r.expect.Assumptions.GlobalResiliencyRegions
 		if regions != nil && !slices.Contains(regions, m[2]) {
 			o.fail("Recipient %s: region %s has no Global Resiliency", quote(to), m[2])
 		}
 		return
 	}
-	m := signInAddress.FindStringSubmatch(to)
+	m := signInAddress().FindStringSubmatch(to)
 	switch {
 	case m == nil:
 		o.fail("Recipient %s is not a sign-in address of AWS", quote(to))
@@ -159,7 +159,7 @@ func checkAudience(r *reading, o *outcome) {
 
 func (r *reading) audiences() []string {
 	a := r.expect.Assumptions
-	m := signInAddress.FindStringSubmatch(r.expect.ACS)
+	m := signInAddress().FindStringSubmatch(r.expect.ACS)
 	switch {
 	case r.expect.Audience != "":
 		return []string{r.expect.Audience}

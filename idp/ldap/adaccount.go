@@ -16,7 +16,12 @@ import (
 // out would make each search three times as dear, see gatherActiveDirectory.
 var adState = append([]string{"userAccountControl", "accountExpires", "lockoutTime", "pwdLastSet"}, adCounts...)
 
-// adCounts are those of them that each sign-in asks for.
+// adCounts are those of them that each sign-in asks for. They are not replicated: each controller counts what it was shown,
+// and hands it on to the PDC emulator, which so counts everybody's and locks. What is read here is of
+// the controller that the search went to, which is the one that the password goes to next, unless that has failed
+// between the two. Failures that somebody had at a desktop count there at the controller that the desktop asks, so that where
+// this is not the emulator they may be more than are known here; our own count has all that were passed on by us, wherever
+// they went. To ask the emulator as well would cost each sign-in another search, over whatever line leads there.
 var adCounts = []string{"badPwdCount", "badPasswordTime"}
 
 const (
@@ -42,7 +47,11 @@ func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gat
 		policy:  text(entries[0], "msDS-ResultantPSO"),
 		expires: fileTime(text(entries[0], "msDS-UserPasswordExpiryTimeComputed")),
 	}
-	for _, sid := range entries[0].GetEqualFoldRawAttributeValues("tokenGroups") {
+	sids, err := s.rawValues(ctx, entries[0], "tokenGroups")
+	if err != nil {
+		return gathering{}, err
+	}
+	for _, sid := range sids {
 		g.groups = append(g.groups, string(sid))
 	}
 	return g, nil
@@ -52,8 +61,8 @@ func gatherActiveDirectory(ctx context.Context, s *Source, e *goldap.Entry) (gat
 // right to read it is what is missing.
 var errNoState = errors.New("the directory does not show the service account whether the account is disabled (userAccountControl)")
 
-// stateOfActiveDirectory returns why an account may not be used; nil where it may. An account that is locked is free
-// again within minutes, and whoever locked it need not be its owner, so that is none.
+// stateOfActiveDirectory returns why an account may not be used; nil where it may. Whoever locked an account
+// need not be its owner, so that a lock, which the next sign-in meets, ends no session.
 func stateOfActiveDirectory(e *goldap.Entry, now time.Time) error {
 	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
 	switch {
@@ -81,29 +90,23 @@ func failuresOfActiveDirectory(e *goldap.Entry, window time.Duration, now time.T
 	return n
 }
 
-// describeActiveDirectory tells what the entry says of the account besides its state.
-func describeActiveDirectory(e *goldap.Entry, lockout idp.Lockout, now time.Time) (notes []note) {
-	if locked := fileTime(text(e, "lockoutTime")); !locked.IsZero() && (lockout.Window == 0 || now.Before(locked.Add(lockout.Window))) {
-		notes = append(notes, lockedAt(locked))
-	}
+// mustChangeInActiveDirectory reports whether an admin set the password for the person.
+func mustChangeInActiveDirectory(e *goldap.Entry) bool {
 	control, err := strconv.ParseInt(text(e, "userAccountControl"), 10, 64)
-	if text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0) {
-		notes = append(notes, mustChange)
-	}
-	return notes
+	return text(e, "pwdLastSet") == "0" && (err != nil || control&neverExpires == 0)
 }
 
 // adPolicy are the attributes of a domain that its policy is in, and those of a fine-grained one.
 var adPolicy = []string{
-	"lockoutThreshold", "lockOutObservationWindow", "minPwdLength", "pwdProperties", "pwdHistoryLength", "minPwdAge",
-	"msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled",
+	"lockoutThreshold", "lockOutObservationWindow", "lockoutDuration", "minPwdLength", "pwdProperties", "pwdHistoryLength", "minPwdAge",
+	"msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-LockoutDuration", "msDS-MinimumPasswordLength", "msDS-PasswordComplexityEnabled",
 	"msDS-PasswordHistoryLength", "msDS-MinimumPasswordAge",
 }
 
 // readActiveDirectoryPolicy reads either.
 func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 	var p policy
-	threshold, window := text(e, "msDS-LockoutThreshold"), text(e, "msDS-LockoutObservationWindow")
+	threshold, window, duration := text(e, "msDS-LockoutThreshold"), text(e, "msDS-LockoutObservationWindow"), text(e, "msDS-LockoutDuration")
 	if threshold != "" {
 		p.rules = idp.PasswordRules{
 			MinLength: number(e, "msDS-MinimumPasswordLength"),
@@ -112,7 +115,7 @@ func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 		}
 		p.rules.MinAge, _ = span(text(e, "msDS-MinimumPasswordAge")) // left out where it is none
 	} else {
-		threshold, window = text(e, "lockoutThreshold"), text(e, "lockOutObservationWindow")
+		threshold, window, duration = text(e, "lockoutThreshold"), text(e, "lockOutObservationWindow"), text(e, "lockoutDuration")
 		const complex = 1 // DOMAIN_PASSWORD_COMPLEX
 		p.rules = idp.PasswordRules{
 			MinLength: number(e, "minPwdLength"),
@@ -130,6 +133,7 @@ func readActiveDirectoryPolicy(e *goldap.Entry) policy {
 	if p.lockout.Window, err = span(window); err != nil {
 		p.err = errNoPolicy
 	}
+	p.lockedFor = lockDuration(duration, p.lockout.Window)
 	return p
 }
 

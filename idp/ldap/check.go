@@ -65,6 +65,10 @@ func (f *finder) check(ctx context.Context) []idp.Finding {
 	for _, host := range a.refused {
 		findings = append(findings, s.finding("error", "the DNS names %s, which is not inside %s, and so is not asked", "find out who wrote the record; if the server is the domain's, list it as a server", host, f.domain))
 	}
+	if s.tls.VerifyConnection == nil {
+		findings = append(findings, s.finding("warning", "any machine with a certificate for a name inside %s could be shown passwords by whoever forges the DNS",
+			"write require_kdc_certificate, once the controllers have certificates of the template Kerberos Authentication; or list each server instead of the domain", f.domain))
+	}
 	return findings
 }
 
@@ -94,17 +98,21 @@ const certificateNear = 14 * 24 * time.Hour
 // proved it is why there is a connection.
 func (c *conn) checkCertificate() idp.Finding {
 	s, sv := c.server.source, c.server
-	state, _ := c.ldap.TLSConnectionState()
-	if len(state.PeerCertificates) == 0 {
-		return s.finding("error", "%s: it shows no certificate", "give the server one", sv.url)
-	}
-	leaf := state.PeerCertificates[0]
+	leaf := c.secure.ConnectionState().PeerCertificates[0] // without one there is no connection
 	level, cure := "ok", ""
 	if leaf.NotAfter.Sub(s.now()) < certificateNear {
 		level, cure = "warning", "renew the server's certificate; after its end nobody signs in"
 	}
-	return s.finding(level, "%s: connected to %s, whose certificate %q of %q fits and ends on %s", cure,
-		sv.url, c.wire.RemoteAddr(), leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly))
+	purpose := ""
+	switch {
+	case s.kind.name != ActiveDirectory:
+	case forKDC(leaf):
+		purpose = "; it is for a domain controller"
+	default:
+		purpose = "; it may be any machine's (no KDC Authentication)"
+	}
+	return s.finding(level, "%s: connected to %s, whose certificate %q of %q fits and ends on %s%s", cure,
+		sv.url, c.wire.RemoteAddr(), leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly), purpose)
 }
 
 // cureOf says what an admin does about a connection that failed.
@@ -136,12 +144,15 @@ func cureOfTLS(err error) string {
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
+		machine *machineError
 	)
 	var leaf *x509.Certificate
 	if errors.As(err, &proof) && len(proof.UnverifiedCertificates) > 0 {
 		leaf = proof.UnverifiedCertificates[0]
 	}
 	switch {
+	case errors.As(err, &machine):
+		return "give the controller a certificate of the template Kerberos Authentication, or leave out require_kdc_certificate; if it is no controller, find out who named it." + namedCertificate(machine.leaf, machine.leaf)
 	case errors.As(err, &unknown):
 		return "put the certificate of the authority that issued the server's into ca_file." + namedCertificate(leaf, unknown.Cert)
 	case errors.As(err, &name):

@@ -20,7 +20,7 @@ func (s *Source) CheckUser(ctx context.Context, name string) []idp.Finding {
 	bases, filter, err := s.asked(ctx, name)
 	var found accounts
 	if err == nil {
-		found, err = s.entries(ctx, bases, filter, s.kind.state)
+		found, err = s.entries(ctx, bases, filter, s.whole)
 	}
 	switch {
 	case errors.Is(err, idp.ErrNoUser):
@@ -82,13 +82,13 @@ func (s *Source) checkAccount(ctx context.Context, id string, e *goldap.Entry) [
 	if err != nil {
 		return []idp.Finding{s.finding("error", "%v", cureOf(err), err)}
 	}
-	findings := []idp.Finding{s.checkState(e), s.checkPassword(u)}
-	l, limitErr := s.Limit(ctx, u)
-	for _, note := range s.kind.describe(e, l, s.now()) {
-		findings = append(findings, s.finding("warning", "%s", note.cure, note.what))
+	p, unread := s.policyFor(ctx, u)
+	findings := []idp.Finding{s.checkState(e), s.checkPassword(u), s.checkLock(e, p, unread)}
+	if s.kind.mustChange(e) {
+		findings = append(findings, s.finding("warning", "the password must be changed at the next sign-in", "the next sign-in asks for another one"))
 	}
 	findings = append(findings, s.checkAttributes(u, e)...)
-	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, l, limitErr))
+	return append(findings, s.checkMemberships(u), s.checkUserLockout(u, p, unread))
 }
 
 func (s *Source) checkState(e *goldap.Entry) idp.Finding {
@@ -179,7 +179,8 @@ func (s *Source) checkMemberships(u *idp.User) idp.Finding {
 	return s.finding("ok", "%d groups: %s", "", len(names), strings.Join(names, ", "))
 }
 
-func (s *Source) checkUserLockout(u *idp.User, l idp.Lockout, err error) idp.Finding {
+func (s *Source) checkUserLockout(u *idp.User, p policy, err error) idp.Finding {
+	l := p.lockout
 	of := "that of everybody"
 	if g, ok := s.known.get(u.ID, u.DN, s.now()); ok && g.policy != "" {
 		of = fmt.Sprintf("%q", g.policy)
@@ -188,9 +189,9 @@ func (s *Source) checkUserLockout(u *idp.User, l idp.Lockout, err error) idp.Fin
 	case err != nil:
 		return s.finding("warning", "the lockout policy of the account (%s) cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, of, err)
 	case l.Failures == 0:
-		return s.finding("warning", "the lockout policy of the account (%s) never locks; %d failures are counted now", "", of, l.Counted)
+		return s.finding("warning", "the lockout policy of the account (%s) never locks; %d failures are counted now", "", of, u.Failures)
 	}
-	return s.finding("ok", "the lockout policy of the account (%s) locks after %d failures within %s; %d are counted now", "", of, l.Failures, l.Window, l.Counted)
+	return s.finding("ok", "the lockout policy of the account (%s) locks after %d failures within %s; %d are counted now", "", of, l.Failures, l.Window, u.Failures)
 }
 
 var _ idp.UserChecker = (*Source)(nil)

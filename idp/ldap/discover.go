@@ -35,7 +35,8 @@ type Lookup func(ctx context.Context, service, proto, name string) (cname string
 
 // finder finds the servers of a domain. The records are not authenticated: whoever can forge them could name a
 // server of their own, which has a valid certificate for its own name. So a name counts only inside the domain, or
-// where the configuration has it, and the certificate has to be for that very name.
+// where the configuration has it, and the certificate has to be for that very name. Other machines of the domain have such
+// certificates, too: see controllerOnly.
 type finder struct {
 	source   *Source
 	domain   string

@@ -246,7 +246,7 @@ func (c *dc) talk(conn net.Conn) {
 		case goldap.ApplicationModifyRequest:
 			c.answer(conn, id, goldap.ApplicationModifyResponse, c.dir.modify(who, op))
 		case goldap.ApplicationSearchRequest:
-			c.search(conn, id, op)
+			c.search(conn, id, op, len(request.Children) > 2 && strings.Contains(string(request.Children[2].Bytes()), goldap.ControlTypeMicrosoftDomainScope))
 		case goldap.ApplicationExtendedRequest:
 			if strings.Contains(string(op.Bytes()), passwordModify) {
 				c.answer(conn, id, goldap.ApplicationExtendedResponse, c.dir.passwordModify(who, op), c.dir.fault()...)
@@ -290,7 +290,8 @@ func (d *directory) bind(op *ber.Packet) result {
 	return result{}
 }
 
-func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
+// search answers one, with a referral unless it is about the domain alone.
+func (c *dc) search(conn net.Conn, id int64, op *ber.Packet, alone bool) {
 	s := search{base: op.Children[0].Value.(string), scope: op.Children[1].Value.(int64), size: op.Children[3].Value.(int64), filter: op.Children[6]}
 	s.text, _ = goldap.DecompileFilter(s.filter)
 	c.dir.mu.Lock()
@@ -327,7 +328,7 @@ func (c *dc) search(conn net.Conn, id int64, op *ber.Packet) {
 	for _, e := range found {
 		c.send(conn, id, e.part(op.Children[7]).packet())
 	}
-	if s.scope == goldap.ScopeWholeSubtree {
+	if s.scope == goldap.ScopeWholeSubtree && !alone {
 		// As Active Directory does at the top of a domain.
 		ref := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchResultReference, nil, "")
 		ref.AppendChild(octets("ldap://elsewhere.example.test/CN=Configuration"))

@@ -26,7 +26,7 @@ func (s *Source) Find(ctx context.Context, name string) (*idp.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.entries(ctx, bases, filter, s.kind.counts)
+	found, err := s.entries(ctx, bases, filter, s.brief)
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +90,12 @@ func (a accounts) ambiguous() error {
 
 // entries returns the accounts that fit the filter. Some servers give all, however few were asked for; that is no fault
 // of theirs, or whoever types a name that three accounts have would take every server for broken.
-func (s *Source) entries(ctx context.Context, bases []string, filter string, further []string) (accounts, error) {
+func (s *Source) entries(ctx context.Context, bases []string, filter string, attributes []string) (accounts, error) {
 	found := accounts{byID: map[string]*goldap.Entry{}}
 	for _, base := range bases {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
 			BaseDN: base, Scope: goldap.ScopeWholeSubtree, SizeLimit: 2,
-			Filter: filter, Attributes: s.personAttributes(further),
+			Filter: filter, Attributes: attributes,
 		})
 		if resultIs(err, goldap.LDAPResultSizeLimitExceeded) {
 			found.more = true
@@ -119,7 +119,7 @@ func (s *Source) byID(ctx context.Context, id string) (string, *goldap.Entry, er
 	if err != nil {
 		return "", nil, err
 	}
-	found, err := s.entries(ctx, s.bases, "(&"+s.kind.person+filter+")", s.kind.state)
+	found, err := s.entries(ctx, s.bases, "(&"+filter+s.kind.person+")", s.whole)
 	if err != nil {
 		return "", nil, err
 	}
@@ -171,7 +171,9 @@ func (k kind) filter(name string) (string, bool) {
 		// The type of the address stands before it, SMTP: for the main one; the directory compares without case.
 		further = "(" + k.addresses + "=smtp:" + value + ")"
 	}
-	return "(&" + k.person + anyOf(typed, value, further) + ")", true
+	// The name first: Samba goes through the parts in their order until few are left, and that by which people are told from
+	// other entries leaves everybody.
+	return "(&" + anyOf(typed, value, further) + k.person + ")", true
 }
 
 // anyOf is a filter for entries that have the value, which is escaped, in one of the attributes, or fit one of the

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func FuzzFilter(f *testing.F) {
 		if p.Tag != goldap.FilterAnd || len(p.Children) != 2 {
 			t.Fatalf("%q", filter)
 		}
-		or := p.Children[1]
+		or := p.Children[0]
 		if or.Tag != goldap.FilterOr || len(or.Children) != len(typed) {
 			t.Fatalf("%q", filter)
 		}
@@ -103,7 +104,7 @@ func FuzzAnswer(f *testing.F) {
 		}()
 		s := &Source{kind: k, timeouts: Timeouts{Operation: 5 * time.Second}}
 		w := &wire{Conn: here}
-		c := (&server{source: s, url: "ldaps://fuzz"}).start(goldap.NewConn(w, true), w)
+		c := (&server{source: s, url: "ldaps://fuzz"}).start(w, w)
 		defer c.close()
 		err := c.do(context.Background(), func(l *goldap.Conn) error {
 			if binding {
@@ -116,6 +117,36 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("the connection is used again after %v", err)
 		}
 		_, _ = io.Copy(io.Discard, there)
+	})
+}
+
+// FuzzGuard: the guard sees the ends of messages where the parser does, however the bytes come, and lets none through
+// that are dear.
+func FuzzGuard(f *testing.F) {
+	f.Add([]byte("0\x0c\x02\x01\x01a\x07\n\x01\x31\x04\x00\x04\x00"), 1)
+	f.Add([]byte("0\x84\x00\x00\x00\x10\x02\x01\x01e\x07\n\x01\x00\x04\x00\x04\x00\xa0\x020\x000\x03\x02\x01\x02"), 7)
+	f.Add([]byte("0\x80\x02\x01\x01d\x80\x04\x01a0\x00\x00\x00\x00\x00"), 2)
+	f.Add(bytes.Repeat([]byte("0\x08"), 9), 3)
+	f.Fuzz(func(t *testing.T, read []byte, size int) {
+		g := newGuard(nil)
+		for part := range slices.Chunk(read, max(1, size&0xfff)) {
+			if g.follow(part) != nil {
+				return
+			}
+		}
+		if g.left.Load() < 0 || g.depth > mostDepth {
+			t.Errorf("%d elements too many pass, or %d in each other", -g.left.Load(), g.depth)
+		}
+		again, rest := newGuard(nil), bytes.NewReader(read)
+		for rest.Len() > 0 {
+			from := len(read) - rest.Len()
+			if _, err := ber.ReadPacket(rest); err != nil {
+				break
+			}
+			if err := again.follow(read[from : len(read)-rest.Len()]); err != nil || again.depth != 0 || again.content != 0 || again.header.begun {
+				t.Fatalf("after a message: %v, %+v", err, again)
+			}
+		}
 	})
 }
 

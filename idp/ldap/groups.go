@@ -138,7 +138,7 @@ func (s *Source) findGroups(ctx context.Context, root string, values []string, f
 		b.WriteString(filter(v))
 	}
 	return s.search(ctx, &goldap.SearchRequest{
-		BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&" + s.kind.group + "(|" + b.String() + "))",
+		BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&(|" + b.String() + ")" + s.kind.group + ")",
 		Attributes: append([]string{"objectSid"}, s.kind.shortly...),
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
-
-	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // kind is what tells one make of directory from another.
@@ -40,14 +38,18 @@ type kind struct {
 	// accountState says why an account may not be used, from its entry: an *idp.AccountState, another error where the
 	// entry does not show it, or nil.
 	accountState func(*goldap.Entry, time.Time) error
-	// describe tells what else an admin may want to know of it.
-	describe func(*goldap.Entry, idp.Lockout, time.Time) []note
+	// mustChange reports whether the next sign-in asks for another password.
+	mustChange func(*goldap.Entry) bool
+	// lockIn returns the lock that wrong passwords have put on the account, nil for none; it may have ended.
+	lockIn func(*goldap.Entry, policy) *lock
 	// failures are the wrong passwords that the entry counts within a window, where that is known.
 	failures func(*goldap.Entry, time.Duration, time.Time) int
 	// policyAttributes are what readPolicy reads.
 	policyAttributes []string
 	readPolicy       func(*goldap.Entry) policy
 	policyCure       string // of a policy that cannot be read
+	// scope goes with a search.
+	scope []goldap.Control
 	// controls go with a bind.
 	controls []goldap.Control
 	// refusal says what the answer to a bind means; the error is nil where the password was right.
@@ -57,15 +59,6 @@ type kind struct {
 	// changeRefused says what the answer to that means; nil where it says nothing of the passwords.
 	changeRefused func(*goldap.Error) error
 }
-
-// note is something that an admin may want to know of an account, and what to do about it.
-type note struct{ what, cure string }
-
-func lockedAt(at time.Time) note {
-	return note{"the account was locked at " + at.UTC().Format(time.RFC3339), "wait until the directory's policy sets it free, or unlock it there"}
-}
-
-var mustChange = note{"the password must be changed at the next sign-in", "the next sign-in asks for another one"}
 
 func kindOf(c Config) (kind, error) {
 	switch c.Kind {

@@ -11,9 +11,9 @@
 // resolver.go); one that fails is left alone for a while (health.go), and the next is tried beside one that is
 // slow (errand.go).
 //
-// What the directory says can be wrong in every way: late, cut off, endless. The deadline and the
-// bound on size belong to the network connection itself (wire.go), below go-ldap, which has neither
-// for writing. Only an answer of the directory is ever taken as a wrong password.
+// What the directory says can be wrong in every way: late, cut off, endless, dear to read. The deadline and the
+// bound on size belong to the network connection itself (wire.go), and the bound on what is made of it to the one above
+// TLS (guard.go), both below go-ldap, which has neither. Only an answer of the directory is ever taken as a wrong password.
 package ldap
 
 import (
@@ -62,6 +62,8 @@ type Config struct {
 	BindPassword idp.Secret
 	// RootCAs are who may vouch for the servers. Nil takes the machine's.
 	RootCAs *x509.CertPool
+	// ControllersOnly takes a server for one of the domain only where its certificate is for KDC Authentication.
+	ControllersOnly bool
 	// PersonFilter is what the accounts of people fit, in OpenLDAP. Default: (objectClass=person).
 	PersonFilter string
 	// LoginAttributes are where a typed name may be, in OpenLDAP. Default: uid and mail.
@@ -121,6 +123,7 @@ type Source struct {
 	bindUser     string
 	bindPassword idp.Secret
 	attributes   Attributes
+	brief, whole []string // attributes of a person that each sign-in reads, and those that show their state as well
 	netBIOS      string
 	groupFilter  string
 	groupsFilter []string
@@ -161,7 +164,11 @@ func New(c Config) (*Source, error) {
 		attributes: k.attributes(c.Attributes), netBIOS: c.NetBIOS, groupsFilter: c.GroupsFilter, timeouts: c.Timeouts.withDefaults(), now: c.Now, log: c.Log,
 		tls: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 	}
+	s.brief, s.whole = s.personAttributes(k.counts), s.personAttributes(k.state)
 	s.service.turn = make(chan struct{}, 1)
+	if c.ControllersOnly {
+		s.tls.VerifyConnection = controllerOnly
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -286,8 +293,10 @@ func (t Timeouts) withDefaults() Timeouts {
 func (t Timeouts) all() time.Duration { return 2 * (t.Dial + t.Operation) }
 
 // search asks for entries, as the service account. Referrals to other servers are not followed: nobody
-// said that those may be trusted with a name, and Active Directory adds some to every answer.
+// said that those may be trusted with a name. Active Directory adds three to every answer from the top of a domain, and is
+// asked not to ([MS-ADTS] §3.1.1.3.4.1.4).
 func (s *Source) search(ctx context.Context, r *goldap.SearchRequest) ([]*goldap.Entry, error) {
+	r.Controls = s.kind.scope
 	var entries []*goldap.Entry
 	err := s.searches.use(ctx, func(c *goldap.Conn) error {
 		found, err := c.Search(r)

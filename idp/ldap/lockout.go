@@ -22,12 +22,13 @@ var errNoPolicy = errors.New("the directory does not show its lockout policy")
 
 // policy is what a directory has for the passwords of a domain, or of some of its people.
 type policy struct {
-	lockout idp.Lockout
-	forever bool // failures count until a right password, however old they are
-	rules   idp.PasswordRules
-	maxAge  time.Duration // 0 is no bound
-	err     error         // why the lockout is not known
-	until   time.Time
+	lockout   idp.Lockout
+	forever   bool          // failures count until a right password, however old they are
+	lockedFor time.Duration // 0 is until somebody unlocks the account
+	rules     idp.PasswordRules
+	maxAge    time.Duration // 0 is no bound
+	err       error         // why the lockout is not known
+	until     time.Time
 }
 
 // policies are kept by the DNs of their entries.
@@ -57,7 +58,8 @@ func (p *policies) keep(dn string, what policy) {
 func (s *Source) Limit(ctx context.Context, u *idp.User) (idp.Lockout, error) {
 	p, err := s.policyFor(ctx, u)
 	if u != nil {
-		p.lockout.Counted = u.Failures
+		// The id is objectGUID or entryUUID, which no other account has, and the same whichever base DN it was found below.
+		p.lockout.Counted, p.lockout.Account = u.Failures, u.ID
 	}
 	return p.lockout, err
 }
@@ -152,7 +154,9 @@ func (s *Source) policyAt(ctx context.Context, dn string) (policy, error) {
 }
 
 // failures returns how many wrong passwords the directory counts of the person. The count outlives its window, so that the
-// policy has to be known: without it somebody who mistyped a password last week would be kept out for ever.
+// policy has to be known: without it somebody who mistyped a password last week would be kept out for ever. A
+// lock that outlives the window counts for nothing here: the directory refuses by itself, counts no more, and a first try
+// that is answered by a limit would tell whoever makes it that there is such an account (security.md C-26).
 func (s *Source) failures(ctx context.Context, own string, e *goldap.Entry) int {
 	n := s.kind.failures(e, 0, s.now())
 	if n == 0 {
@@ -179,16 +183,17 @@ func within(dn, root string) bool {
 func (s *Source) checkLockout(ctx context.Context) idp.Finding {
 	p, err := s.commonPolicy(ctx)
 	failures, window := p.lockout.Failures, p.lockout.Window
-	strangers, own := p.lockout.PassedOn()
+	most, _ := p.lockout.PassedOn(false)
+	strangers, all := p.lockout.PassedOn(true)
 	switch {
 	case err != nil:
 		return s.finding("warning", "the lockout policy of the domain cannot be read, so that one failure in 30 minutes is passed on: %v", s.kind.policyCure, err)
 	case failures == 0:
 		return s.finding("warning", "the domain never locks an account; the gateway alone bounds wrong passwords", "set a threshold for the domain (lockoutThreshold, pwdMaxFailure)")
 	case p.forever:
-		return s.finding("warning", "the domain locks an account after %d failures however old they are, by %q; the gateway passes %d on, and then holds whoever is at no device of their own", "give pwdFailureCountInterval a value", failures, s.common, strangers)
+		return s.finding("warning", "the domain locks an account after %d failures however old they are, by %q; the gateway passes %d on, and then holds whoever is at no device of their own", "give pwdFailureCountInterval a value", failures, s.common, most)
 	case failures < 3:
-		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, strangers)
+		return s.finding("warning", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, which is not two fewer", "raise the threshold (lockoutThreshold, pwdMaxFailure)", failures, window, s.common, most)
 	}
-	return s.finding("ok", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, or %d with one from a device that the person called their own", "", failures, window, s.common, strangers, own)
+	return s.finding("ok", "the domain locks an account after %d failures within %s, by %q; the gateway passes %d on, or %d and then %d more from devices that the person called their own", "", failures, window, s.common, most, strangers, all-strangers)
 }

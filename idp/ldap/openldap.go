@@ -48,11 +48,12 @@ func openLDAP(c Config) (kind, error) {
 		gather:           gatherOpenLDAP,
 		groupEntries:     groupsByDN,
 		accountState:     stateOfOpenLDAP,
-		describe:         describeOpenLDAP,
+		mustChange:       mustChangeInOpenLDAP,
+		lockIn:           lockInOpenLDAP,
 		failures:         failuresOfOpenLDAP,
 		policyAttributes: openLDAPPolicy,
 		readPolicy:       readOpenLDAPPolicy,
-		policyCure:       "write password_policy with the DN of the pwdPolicy entry that holds for everybody, and let the service account read it; or password_policy none, where the directory never locks",
+		policyCure:       "write password_policy with the DN of the pwdPolicy entry that holds for everybody, or cn=config for 389 Directory Server, and let the service account read it; or password_policy none, where the directory never locks",
 	}
 	for _, f := range []struct {
 		to *string
@@ -116,7 +117,7 @@ func uuidFilter(id string) (string, error) {
 // unasked. The first eight are those of the ppolicy overlay, the others those of 389 Directory Server.
 var openLDAPState = []string{
 	"memberOf", "uid", "pwdPolicySubentry", "pwdChangedTime", "pwdReset", "pwdAccountLockedTime", "pwdFailureTime", "pwdEndTime",
-	"passwordExpirationTime", "nsAccountLock", "passwordRetryCount", "retryCountResetTime",
+	"passwordExpirationTime", "nsAccountLock", "passwordRetryCount", "retryCountResetTime", "accountUnlockTime",
 }
 
 // gatherOpenLDAP takes groups from memberOf, or asks for those that name the person where the configuration has a filter
@@ -159,7 +160,7 @@ func (s *Source) groupsNaming(ctx context.Context, e *goldap.Entry) ([]string, e
 	var dns []string
 	for _, root := range s.roots {
 		entries, err := s.search(ctx, &goldap.SearchRequest{
-			BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&" + s.kind.group + filter + ")", Attributes: []string{"cn"},
+			BaseDN: root, Scope: goldap.ScopeWholeSubtree, Filter: "(&" + filter + s.kind.group + ")", Attributes: []string{"cn"},
 		})
 		if err != nil {
 			return nil, err
@@ -191,8 +192,8 @@ func groupsByDN(_ context.Context, _ *Source, _ string, dns []string) (map[strin
 // lockedForGood is how an admin locks an account for as long as they like.
 const lockedForGood = "000001010000Z"
 
-// stateOfOpenLDAP returns why an account may not be used; nil where it may. An account that wrong passwords have locked
-// is free again by itself, so that is none.
+// stateOfOpenLDAP returns why an account may not be used; nil where it may. A lock by wrong passwords, which
+// need not be the owner's, is none.
 func stateOfOpenLDAP(e *goldap.Entry, now time.Time) error {
 	if text(e, "pwdAccountLockedTime") == lockedForGood || strings.EqualFold(text(e, "nsAccountLock"), "true") {
 		return &idp.AccountState{State: "disabled"}
@@ -220,50 +221,9 @@ func failuresOfOpenLDAP(e *goldap.Entry, window time.Duration, now time.Time) in
 	return number(e, "passwordRetryCount")
 }
 
-// describeOpenLDAP tells what the entry says of the account besides its state.
-func describeOpenLDAP(e *goldap.Entry, _ idp.Lockout, _ time.Time) (notes []note) {
-	if locked := generalTime(text(e, "pwdAccountLockedTime")); !locked.IsZero() {
-		notes = append(notes, lockedAt(locked))
-	}
-	if strings.EqualFold(text(e, "pwdReset"), "true") {
-		notes = append(notes, mustChange)
-	}
-	return notes
-}
-
-// openLDAPPolicy are the attributes of a pwdPolicy entry that are read.
-var openLDAPPolicy = []string{
-	"pwdMaxFailure", "pwdFailureCountInterval", "pwdLockout", "pwdMinLength", "pwdInHistory", "pwdMinAge", "pwdMaxAge", "objectClass",
-}
-
-// mostWindow is how long our own count goes back where only a right password ends the directory's, which is read.
-const mostWindow = 24 * time.Hour
-
-func readOpenLDAPPolicy(e *goldap.Entry) policy {
-	seconds := func(attribute string) time.Duration {
-		n := number(e, attribute)
-		if int64(n) > int64(mostExpiry/time.Second) {
-			return 0
-		}
-		return time.Duration(n) * time.Second
-	}
-	p := policy{
-		rules: idp.PasswordRules{
-			MinLength: number(e, "pwdMinLength"), History: number(e, "pwdInHistory"), MinAge: seconds("pwdMinAge"),
-		},
-		maxAge: seconds("pwdMaxAge"),
-	}
-	if len(e.GetEqualFoldAttributeValues("objectClass")) == 0 {
-		p.err = errNoPolicy // the entry is there, and nothing of it is shown
-		return p
-	}
-	if strings.EqualFold(text(e, "pwdLockout"), "true") {
-		p.lockout = idp.Lockout{Failures: number(e, "pwdMaxFailure"), Window: seconds("pwdFailureCountInterval")}
-	}
-	if p.lockout.Failures > 0 && p.lockout.Window == 0 {
-		p.lockout.Window, p.forever = mostWindow, true
-	}
-	return p
+// mustChangeInOpenLDAP reports whether somebody else set the password.
+func mustChangeInOpenLDAP(e *goldap.Entry) bool {
+	return strings.EqualFold(text(e, "pwdReset"), "true")
 }
 
 // generalTime reads a date as LDAP writes it (RFC 4517 §3.3.13); zero where it is none.

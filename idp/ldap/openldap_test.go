@@ -274,7 +274,7 @@ func TestOpenLDAPPolicy(t *testing.T) {
 	dir.of(annDN, "pwdChangedTime", "20261126000000Z")
 	s := openUnix(t, dir, at)
 	u := s.find(t, "ann")
-	if l, err := s.Limit(t.Context(), u); err != nil || l != (idp.Lockout{Failures: 4, Window: 10 * time.Minute, Counted: 2}) {
+	if l, err := s.Limit(t.Context(), u); err != nil || l != (idp.Lockout{Failures: 4, Window: 10 * time.Minute, Counted: 2, Account: u.ID}) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	if r, err := s.PasswordRules(t.Context(), u); err != nil || r != (idp.PasswordRules{MinLength: 9, History: 3, MinAge: time.Minute}) {

@@ -200,7 +200,7 @@ func TestPasswordRules(t *testing.T) {
 		t.Errorf("fine-grained: %+v, %v", rules, err)
 	}
 	l, err := s.Limit(t.Context(), u)
-	if want := (idp.Lockout{Failures: 8, Window: 30 * time.Minute}); l != want || err != nil {
+	if want := (idp.Lockout{Failures: 8, Window: 30 * time.Minute, Account: u.ID}); l != want || err != nil {
 		t.Errorf("fine-grained: %+v, %v", l, err)
 	}
 	dir.mu.Lock()

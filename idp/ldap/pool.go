@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,8 +48,10 @@ func (e *unansweredError) Is(target error) bool { return e.sent && target == idp
 type conn struct {
 	server   *server
 	ldap     *goldap.Conn
-	wire     *wire
-	doubtful bool // must not be used again
+	secure   *tls.Conn // under it
+	guard    *guard    // between the two
+	wire     *wire     // under TLS
+	doubtful bool      // must not be used again
 	since    time.Time
 }
 
@@ -59,6 +62,7 @@ func (c *conn) do(ctx context.Context, f func(*goldap.Conn) error) error {
 }
 
 func (c *conn) within(ctx context.Context, d time.Duration, f func(*goldap.Conn) error) error {
+	c.guard.begin()
 	c.wire.begin(deadline(ctx, d))
 	err := f(c.ldap)
 	c.wire.end()

@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 )
 
@@ -87,34 +89,55 @@ func (sv *server) dial(ctx context.Context) (*conn, error) {
 	w := &wire{Conn: raw}
 	w.begin(deadline(dialing, s.timeouts.Operation))
 	defer w.end()
-	config := s.tls.Clone()
-	config.ServerName = sv.host // go-ldap hands the configuration on as it is
-	if sv.ldaps {
-		secure := tls.Client(w, config)
-		if err := secure.HandshakeContext(dialing); err != nil {
+	if !sv.ldaps {
+		if err := startTLS(w); err != nil {
 			_ = raw.Close()
-			return fail("tls", err)
+			return fail("starttls", err)
 		}
-		return sv.start(goldap.NewConn(secure, true), w), nil
 	}
-	c := sv.start(goldap.NewConn(w, false), w)
-	// A server, or somebody between, that does not begin TLS is refused: going on in clear text is
-	// what an attacker who strips StartTLS waits for.
-	if err := c.ldap.StartTLS(config); err != nil {
-		c.close()
-		return fail("starttls", err)
+	config := s.tls.Clone()
+	config.ServerName = sv.host
+	secure := tls.Client(w, config)
+	if err := secure.HandshakeContext(dialing); err != nil {
+		_ = raw.Close()
+		return fail("tls", err)
 	}
-	if _, secure := c.ldap.TLSConnectionState(); !secure {
-		c.close()
-		return fail("starttls", errors.New("the connection is not secured"))
-	}
+	c := sv.start(secure, w)
+	c.secure = secure
 	return c, nil
 }
 
-func (sv *server) start(l *goldap.Conn, w *wire) *conn {
+// start has go-ldap talk over what is secured.
+func (sv *server) start(secure net.Conn, w *wire) *conn {
+	g := newGuard(secure)
+	l := goldap.NewConn(g, true)
 	l.SetTimeout(2 * sv.source.timeouts.Operation) // bounds Close; requests end at the deadline of the wire
 	l.Start()
-	return &conn{server: sv, ldap: l, wire: w}
+	return &conn{server: sv, ldap: l, guard: g, wire: w}
+}
+
+const (
+	startTLSOID = "1.3.6.1.4.1.1466.20037"
+	// mostStartTLS bounds the answer to StartTLS, which anybody on the way can write.
+	mostStartTLS = 4 << 10
+)
+
+// startTLS asks the server to begin TLS (RFC 4511 §4.14), and reads not a byte beyond its answer. A server, or somebody
+// between, that does not begin is refused: going on in clear text is what an attacker who strips StartTLS waits for.
+func startTLS(w net.Conn) error {
+	r := ber.NewSequence("LDAP Request")
+	r.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "Start TLS")
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, startTLSOID, "TLS Extended Command"))
+	r.AppendChild(op)
+	if _, err := w.Write(r.Bytes()); err != nil {
+		return err
+	}
+	answer, err := ber.ReadPacket(io.LimitReader(newGuard(w), mostStartTLS))
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return goldap.GetLDAPError(answer)
 }
 
 // leave closes the connections to a server that is none of the domain's any more.

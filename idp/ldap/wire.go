@@ -8,12 +8,9 @@ import (
 	"time"
 )
 
-// mostReply bounds what one operation may receive. The largest honest answer, a hundred groups or a
-// few thousand SIDs, has a tenth of it. The BER parser takes a hundred bytes of memory for each
-// two-byte element, so this is what a hostile server can make us use, not the length in a header.
+// mostReply bounds what one operation may receive, whatever the length in a header is. The largest honest answer, a
+// thousand groups or some thousands of SIDs, has a quarter of it.
 const mostReply = 1 << 20
-
-var errTooMuch = errors.New("the answer is too long")
 
 // wire is the network connection under TLS. An operation has to write and read everything before one
 // deadline, which a byte every second does not move.

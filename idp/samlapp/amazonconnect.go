@@ -93,7 +93,7 @@ func checkProvider(name string) error {
 	if name == "" {
 		return &FieldError{"provider_name", "is missing", "write the name that the SAML provider has in IAM"}
 	}
-	if !providerShape.MatchString(name) {
+	if !providerShape.MatchString(name) || len(name) > 128 {
 		return &FieldError{"provider_name", fmt.Sprintf("%.200q cannot be the name of a SAML provider", name), "write its name, not its ARN: 1 to 128 of the characters A-Z a-z 0-9 _ . -"}
 	}
 	return nil

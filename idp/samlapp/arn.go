@@ -22,13 +22,14 @@ type instance struct {
 	id        string
 }
 
-// Shapes of AWS's API models: iam 2010-05-08, connect 2017-08-08.
+// Shapes of AWS's API models: iam 2010-05-08, connect 2017-08-08. A length that is counted in a shape is compiled
+// into as many copies of it, 100 KiB for a provider; so lengths are compared beside it.
 var (
 	accountShape  = regexp.MustCompile(`^[0-9]{12}$`)
 	regionShape   = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 	instanceShape = regexp.MustCompile(`^[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}$`)
-	roleShape     = regexp.MustCompile(`^([A-Za-z0-9_+=.@-]+/)*[A-Za-z0-9_+=.@-]{1,64}$`)
-	providerShape = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+	roleShape     = regexp.MustCompile(`^([A-Za-z0-9_+=.@-]+/)*[A-Za-z0-9_+=.@-]+$`)
+	providerShape = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 )
 
 // resolveInstance joins the ARN with the fields written one by one.

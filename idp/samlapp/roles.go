@@ -38,7 +38,7 @@ func checkRoles(rows []RoleRow, in instance) ([]RoleRow, error) {
 		case strings.Contains(name, ","):
 			// IAM allows it, but the attribute's pair "role,provider" is split at the comma.
 			return nil, &FieldError{"role", fmt.Sprintf("%.100q holds a comma, which separates role and provider in SAML", row.Role), "name the role without a comma"}
-		case !roleShape.MatchString(name) || len(name) > 512:
+		case !roleShape.MatchString(name) || len(name) > 512 || len(base) > 64:
 			return nil, &FieldError{"role", fmt.Sprintf("%.100q cannot be the name of an IAM role", row.Role), "write 1 to 64 of the characters A-Z a-z 0-9 _ + = . @ -"}
 		case strings.HasPrefix(base, "AWSReservedSSO_"):
 			return nil, &FieldError{"role", fmt.Sprintf("%s belongs to IAM Identity Center, which AWS does not let others sign in to", row.Role), "make a role of your own, for example by caddy gatehouse aws"}

@@ -45,12 +45,20 @@ func (s *Store) UserEnrollments(ctx context.Context, userKey, factor string) ([]
 		return nil, err
 	}
 	defer s.leave()
-	var list []idp.Enrollment
+	list, err := o.listEnrollments(ctx, "person = ? AND (? = '' OR factor = ?) ORDER BY created, factor, id", userKey, factor, factor)
+	if err != nil {
+		return nil, fmt.Errorf("listing the enrollments of %s: %w", userKey, err)
+	}
+	return list, nil
+}
+
+// listEnrollments reads and opens the rows that fit.
+func (o *state) listEnrollments(ctx context.Context, where string, args ...any) (list []idp.Enrollment, err error) {
 	err = o.read().each(ctx, func(rows *sql.Rows) error {
-		e := idp.Enrollment{User: userKey}
+		var e idp.Enrollment
 		var sealed []byte
 		var created, used int64
-		err := rows.Scan(&e.Factor, &e.ID, &e.Label, &sealed, &created, &used, &e.Step)
+		err := rows.Scan(&e.User, &e.Factor, &e.ID, &e.Label, &sealed, &created, &used, &e.Step)
 		if err != nil {
 			return err
 		}
@@ -60,12 +68,8 @@ func (s *Store) UserEnrollments(ctx context.Context, userKey, factor string) ([]
 		e.Created, e.Used = moment(created), moment(used)
 		list = append(list, e)
 		return nil
-	}, `SELECT factor, id, label, sealed, created, used, step FROM enrollments
-		WHERE person = ? AND (? = '' OR factor = ?) ORDER BY created, factor, id`, userKey, factor, factor)
-	if err != nil {
-		return nil, fmt.Errorf("listing the enrollments of %s: %w", userKey, err)
-	}
-	return list, nil
+	}, "SELECT person, factor, id, label, sealed, created, used, step FROM enrollments WHERE "+where, args...)
+	return list, err
 }
 
 // SpendStep moves Step up. The comparison and the change are one statement: two requests with one
@@ -105,13 +109,7 @@ func (s *Store) DeleteEnrollment(ctx context.Context, userKey, factor, id string
 		return err
 	}
 	defer s.leave()
-	err = o.write(ctx, func(c conn) error {
-		n, err := c.exec(ctx, "DELETE FROM enrollments WHERE person = ? AND factor = ? AND id = ?", userKey, factor, id)
-		if err == nil && n == 0 {
-			err = idp.ErrNotFound
-		}
-		return err
-	})
+	err = o.changeEnrollment(ctx, "DELETE FROM enrollments WHERE person = ? AND factor = ? AND id = ?", userKey, factor, id)
 	if err != nil {
 		return fmt.Errorf("removing an enrollment: %w", err)
 	}

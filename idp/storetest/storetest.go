@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) idp.Store) {
 		{"Sessions", testSessions},
 		{"Memos", testMemos},
 		{"Enrollments", testEnrollments},
+		{"Credentials", testCredentials},
 		{"Devices", testDevices},
 		{"People", testPeople},
 		{"Counters", testCounters},
@@ -184,6 +185,8 @@ func Calls(ctx context.Context, s idp.Store) map[string]error {
 		"PutEnrollment":    s.PutEnrollment(ctx, idp.Enrollment{}),
 		"SpendStep":        s.SpendStep(ctx, "", "", "", 1, now),
 		"DeleteEnrollment": s.DeleteEnrollment(ctx, "", "", ""),
+		"UseEnrollment":    s.UseEnrollment(ctx, idp.Enrollment{}),
+		"RenameEnrollment": s.RenameEnrollment(ctx, "", "", "", ""),
 		"PutDevice":        s.PutDevice(ctx, &idp.Device{}),
 		"DeleteDevice":     s.DeleteDevice(ctx, idp.Hash{}, ""),
 		"Clear":            s.Clear(ctx, ""),
@@ -200,6 +203,8 @@ func Calls(ctx context.Context, s idp.Store) map[string]error {
 	_, errs["Memo"] = s.Memo(ctx, "", idp.Hash{}, now)
 	_, errs["TakeMemo"] = s.TakeMemo(ctx, "", idp.Hash{}, now)
 	_, errs["UserEnrollments"] = s.UserEnrollments(ctx, "", "")
+	_, errs["FindEnrollment"] = s.FindEnrollment(ctx, "", "")
+	_, errs["FactorEnrollments"] = s.FactorEnrollments(ctx, "")
 	_, errs["Device"] = s.Device(ctx, idp.Hash{}, "", now)
 	_, errs["DeviceBrowser"] = s.DeviceBrowser(ctx, idp.Hash{}, now)
 	_, errs["UserDevices"] = s.UserDevices(ctx, "", now)

@@ -19,6 +19,13 @@ type Login struct {
 	App      string // label of the application on the way, or empty
 	Username string
 	Error    string
+	Passkey  Passkey // in place of name and password, where its Options are not empty
+}
+
+// Passkey is what passkey.js asks of the browser. The form posts f, credential and error to its address.
+type Passkey struct {
+	Action  string // /login/passkey
+	Options string // JSON
 }
 
 // Password asks for the password of a name that was typed. It posts f, username and password to
@@ -45,7 +52,7 @@ type NewPassword struct {
 	Field    string // the field that Error is about: "old", "new" or "again", or empty
 }
 
-// MFA asks for one factor. It posts f and, where Digits is not 0, code.
+// MFA asks for one factor. It posts f and, where Digits is not 0, code; with Options, credential and error.
 type MFA struct {
 	Frame
 	F       string
@@ -56,6 +63,8 @@ type MFA struct {
 	App     string
 	Rule    string // why it is asked: "Connect asks every 7 days"
 	Digits  int    // 0: no code field
+	Options string // what passkey.js asks of the browser, as JSON, or empty
+	Closed  bool   // there is nothing to answer: Text says why, and no button is shown
 	Others  []Link // other factors the person may use instead
 	Error   string
 }
@@ -68,7 +77,7 @@ type ChooseFactor struct {
 	Choices []Link
 }
 
-// Enroll sets up a factor. It posts f and, where Digits is not 0, code.
+// Enroll sets up a factor. It posts f and, where Digits is not 0, code; with Options, credential and error.
 type Enroll struct {
 	Frame
 	F       string
@@ -81,6 +90,8 @@ type Enroll struct {
 	Key     string // for typing
 	QR      string // data: address of a PNG, base64
 	Digits  int
+	Options string // what passkey.js asks of the browser, as JSON, or empty
+	Others  []Link // other factors that may be set up instead
 	Error   string
 }
 
@@ -161,7 +172,8 @@ type Handoff struct {
 }
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
-// kind ("factor", "device" or "session") and remove (the ID) to /settings.
+// kind ("factor", "device" or "session") and remove (the ID) to /settings; a factor's name is changed by f, kind,
+// rename (the ID) and label.
 type Settings struct {
 	Frame
 	F        string

@@ -132,6 +132,17 @@ func samples(p *Pages) map[string]Page {
 	}
 	mfaWrong := mfa
 	mfaWrong.Error = "That code is not right, or was used already. Wait for the next one."
+	key, closed := mfa, mfa
+	key.Action, key.Factor, key.Digits, key.Heading, key.Options = "/mfa/passkey", "passkey", 0, "Use your passkey", `{"challenge":"AAAA"}`
+	key.Text, key.Others = "Your browser will ask for your fingerprint, face, PIN or security key.", []Link{{"Authenticator app", "/mfa/totp?f=flow"}}
+	keyError := key
+	keyError.Error = "No passkey was given: the browser’s window was closed, or nobody answered in time. Try again, or choose another way."
+	closed.Digits, closed.Closed, closed.Heading, closed.Text = 0, true, "Use your passkey", "Your passkeys were made for login.example.com, the portal’s address before. They cannot be used here."
+	newKey := Enroll{
+		Frame: typed, F: "flow", Action: "/enroll/passkey", Factor: "passkey", App: app, Options: `{"challenge":"AAAA"}`, Heading: "Set up a passkey",
+		Text:   "Your device keeps the passkey and asks for your fingerprint, face or PIN whenever it is used. Nothing has to be typed, and no other site can ask for it.",
+		Others: []Link{{"Authenticator app", "/enroll/totp?f=flow"}},
+	}
 	mfaPopup := mfa
 	mfaPopup.Frame, mfaPopup.Others = popup, nil
 	rules := []string{
@@ -150,6 +161,11 @@ func samples(p *Pages) map[string]Page {
 			Frame: popup, F: "flow", App: app, Username: "alice@corp.example.com", Due: true, Rules: rules[:1], Field: "new",
 			Error: "You have had that password before. Choose one that is new.",
 		},
+		"login-passkey":    Login{Frame: f, F: "flow", App: app, Passkey: Passkey{Action: "/login/passkey", Options: `{"challenge":"AAAA"}`}},
+		"mfa-passkey":      key,
+		"mfa-passkey-none": keyError,
+		"mfa-closed":       closed,
+		"enroll-passkey":   newKey,
 		"mfa":              mfa,
 		"mfa-error":        mfaWrong,
 		"mfa-popup":        mfaPopup,

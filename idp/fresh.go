@@ -1,0 +1,101 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// proofRule stands in decisions where a policy's rule would: what somebody is about to do takes a fresh second step.
+const proofRule = "fresh proof"
+
+// proved reports whether a second step was passed in this session a moment ago. The session itself is no proof of who sits
+// there now: it may have been left alone, or its cookie been taken (security.md C-36).
+func (g *Gateway) proved(v *visitor) bool {
+	for i := range v.session.Proofs {
+		p := &v.session.Proofs[i]
+		if age := g.now().Sub(p.At); p.Factor != PasswordFactor && age >= 0 && age <= flowLife {
+			return true
+		}
+	}
+	return false
+}
+
+// proofDue returns where a person goes who has to show a second step first, or "".
+func (g *Gateway) proofDue(r *http.Request, v *visitor) (string, error) {
+	if !v.flow.Prove || g.proved(v) {
+		return "", nil
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(Decision{}))
+	switch {
+	case err != nil:
+		return "", err
+	case len(ready.enrolled) > 0:
+		return v.withFlow("/mfa/" + ready.enrolled[0].Name()), nil
+	case len(ready.unreachable) > 0:
+		return "", ready.unanswered(Decision{})
+	}
+	return "", nil
+}
+
+// nextFresh is next on a way that takes a fresh proof, once the policy is content. It reports whether it has answered.
+// Somebody who has no second step to show types the password again, unless that was a moment ago.
+func (g *Gateway) nextFresh(w http.ResponseWriter, r *http.Request, v *visitor) (bool, error) {
+	away, err := g.proofDue(r, v)
+	switch {
+	case err != nil:
+		return true, err
+	case away != "":
+		return true, redirect(w, away)
+	case v.flow.Prove && !g.proved(v) && g.now().Sub(v.session.SignedIn) > flowLife:
+		return true, g.signInAgain(w, r, v, Decision{Verdict: Ask, Rule: proofRule, Reason: AskSession})
+	case v.flow.Add != "":
+		return true, redirect(w, v.withFlow("/enroll/"+v.flow.Add))
+	}
+	return false, nil
+}
+
+// setOutToAdd begins the way to a further factor, for a link that names one.
+func (g *Gateway) setOutToAdd(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.visitor(r)
+	if err != nil {
+		return err
+	}
+	name := r.PathValue("factor")
+	if _, ok := g.factor(name).(Enroller); !ok {
+		return redirect(w, "/settings")
+	}
+	return g.setOut(w, r, v, &flow{To: "/settings?done=added", Add: name, Prove: true})
+}
+
+// toAdd returns the factor that the visitor is about to add, or nil where something else comes first. The policy is
+// content by now.
+func (g *Gateway) toAdd(r *http.Request, v *visitor) (Factor, error) {
+	if r.PathValue("factor") != v.flow.Add {
+		return nil, nil
+	}
+	if away, err := g.proofDue(r, v); err != nil || away != "" {
+		return nil, err
+	}
+	if !g.proved(v) {
+		if g.now().Sub(v.session.SignedIn) > flowLife {
+			return nil, nil
+		}
+		// The first one, by the password: that is what the gate is for.
+		open, err := g.mayEnroll(r, v)
+		if err != nil {
+			return nil, err
+		}
+		if !open {
+			return nil, g.refuse(r, g.event(r, v, EventEnroll, Denied), &Error{
+				Status: http.StatusForbidden, Reason: "enroll_first", Err: errors.New("the gate of the first enrollment is closed"),
+				Public: "A first second step is not set up from here by the password alone. Ask the service desk.",
+			})
+		}
+	}
+	f, ok := g.factor(v.flow.Add).(Enroller)
+	if !ok {
+		return nil, fmt.Errorf("factor %s is set up elsewhere", v.flow.Add)
+	}
+	return f.(Factor), nil
+}

@@ -1,0 +1,150 @@
+package idp
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// mostLabel is how long a name that people give a factor of theirs may be.
+const mostLabel = 40
+
+// ownFactors lists what a person has set up, with what can be added.
+func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, add []web.Link, err error) {
+	enrolled, err := g.store.UserEnrollments(ctx, user, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	now := g.now()
+	for _, e := range enrolled {
+		item := web.Item{ID: e.Factor + "/" + e.ID, Label: e.Label, Detail: "added " + onDay(e.Created, now) + used(e.Used, now)}
+		if d, ok := g.factor(e.Factor).(Describer); ok {
+			item.Detail += d.Describe(e)
+		}
+		if kind := factorLabel(e.Factor); !strings.HasPrefix(item.Label, kind) {
+			item.Detail = kind + ", " + item.Detail
+		}
+		own = append(own, item)
+	}
+	for _, f := range g.factors {
+		if _, ok := f.(Enroller); ok {
+			add = append(add, web.Link{Label: "Add " + withArticle(strings.ToLower(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
+		}
+	}
+	return own, add, nil
+}
+
+// withArticle is "a passkey", "an authenticator app".
+func withArticle(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// postOwnFactor renames or removes a factor of the person's own. Either takes a second step that was passed a moment ago.
+func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	enrolled, err := g.store.UserEnrollments(r.Context(), v.session.User.Key(), "")
+	if err != nil {
+		return err
+	}
+	wanted := r.PostForm.Get("remove") + r.PostForm.Get("rename")
+	i := slices.IndexFunc(enrolled, func(e Enrollment) bool { return e.Factor+"/"+e.ID == wanted })
+	if i < 0 {
+		return redirect(w, "/settings")
+	}
+	if !g.proved(v) {
+		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
+	}
+	if r.PostForm.Has("rename") {
+		return g.renameOwn(w, r, v, enrolled[i])
+	}
+	return g.removeOwn(w, r, v, enrolled, i)
+}
+
+func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, e Enrollment) error {
+	label := strings.Join(strings.Fields(clip(r.PostForm.Get("label"))), " ")
+	if label == "" || !utf8.ValidString(label) || utf8.RuneCountInString(label) > mostLabel {
+		return g.showSettings(w, r, v, "That name is empty or too long: it may have 40 characters.")
+	}
+	line := g.event(r, v, EventEnroll, Success)
+	line.Factor, line.Reason, line.Detail = e.Factor, "renamed", clip(e.Label+" to "+label)
+	if err := g.record(r, line); err != nil {
+		return err
+	}
+	if err := g.store.RenameEnrollment(context.WithoutCancel(r.Context()), e.User, e.Factor, e.ID, label); err != nil {
+		return err
+	}
+	return redirect(w, "/settings?done=renamed")
+}
+
+// removeOwn takes a factor away, and what was proved by it: other sessions end, and devices forget. The last one stays
+// while anything that the person may open asks for one (security.md C-38).
+func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, enrolled []Enrollment, i int) error {
+	ctx, e := context.WithoutCancel(r.Context()), enrolled[i]
+	if len(enrolled) == 1 && g.asksFactor(&v.session.User) && !g.hasElsewhere(ctx, &v.session.User) {
+		return g.showSettings(w, r, v, "That is your only second step, and your apps ask for one. Add another first.")
+	}
+	line := g.event(r, v, EventEnroll, Success)
+	line.Factor, line.Reason, line.Detail = e.Factor, "removed", clip(e.Label)
+	if err := g.record(r, line); err != nil {
+		return err
+	}
+	if err := g.store.DeleteEnrollment(ctx, e.User, e.Factor, e.ID); err != nil {
+		return err
+	}
+	if _, err := g.store.DeleteUserSessions(ctx, e.User, v.session.ID); err != nil {
+		return err
+	}
+	devices, err := g.store.UserDevices(ctx, e.User, g.now())
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		kept := *d
+		kept.Proofs = slices.DeleteFunc(slices.Clone(d.Proofs), func(p Passed) bool { return p.Factor == e.Factor && p.Credential == e.ID })
+		if len(kept.Proofs) < len(d.Proofs) {
+			if err := g.store.PutDevice(ctx, &kept); err != nil {
+				return err
+			}
+		}
+	}
+	return redirect(w, "/settings?done=removed")
+}
+
+// asksFactor reports whether anything may ask the person for a second step.
+func (g *Gateway) asksFactor(u *User) bool {
+	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool { return guard.For(u).MFA.Mode != MFAOff })
+}
+
+// hasElsewhere reports whether the person has a factor that is set up elsewhere.
+func (g *Gateway) hasElsewhere(ctx context.Context, u *User) bool {
+	return slices.ContainsFunc(g.factors, func(f Factor) bool {
+		if _, ok := f.(Enroller); ok {
+			return false
+		}
+		state, err := f.Ready(ctx, u)
+		return err == nil && state == Enrolled
+	})
+}
+
+// keyNotice offers somebody who has typed a password a moment ago to do without the next time.
+func (g *Gateway) keyNotice(ctx context.Context, v *visitor) (web.Notice, error) {
+	f, _ := g.passwordless()
+	if f == nil || g.now().Sub(v.session.SignedIn) > flowLife ||
+		!slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return p.Factor == PasswordFactor }) {
+		return web.Notice{}, nil
+	}
+	state, err := f.Ready(ctx, &v.session.User)
+	if err != nil || state != NotEnrolled {
+		return web.Notice{}, err
+	}
+	return web.Notice{
+		Text: "Skip the password next time: a passkey on this device knows you by your fingerprint, face or PIN.",
+		Link: web.Link{Label: "Set up a passkey", URL: "/enroll/" + f.Name()},
+	}, nil
+}
