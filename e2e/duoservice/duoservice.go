@@ -26,6 +26,7 @@ const (
 	Slow   Outage = "slow"   // an answer after 9 s
 	Floods Outage = "floods" // an answer without an end
 	Turns  Outage = "turns"  // a redirect
+	Stays  Outage = "stays"  // nothing to show: a browser stays where it is
 )
 
 // Config is one application of Duo's panel.
@@ -135,6 +136,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case Turns:
 		http.Redirect(w, r, "https://"+r.Host+"/elsewhere", http.StatusTemporaryRedirect)
+		return
+	case Stays:
+		w.WriteHeader(http.StatusNoContent)
 		return
 	case Well:
 	}
