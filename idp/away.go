@@ -31,6 +31,10 @@ type asked struct {
 	ready  readiness
 }
 
+// leaveMost is how often a person's browsers may leave for a factor in codeWindow before an answer comes: each time may
+// make a phone ring. It is more than for wrong answers, because whoever opens several tabs leaves as often.
+const leaveMost = 10
+
 const (
 	deniedAway  = "You did not confirm this sign-in, or it was not confirmed for you."
 	limitedAway = "There were too many sign-ins that were not confirmed. Wait 15 minutes, then try again."
@@ -63,30 +67,44 @@ func (g *Gateway) leave(w http.ResponseWriter, r *http.Request, v *visitor, f as
 	if err := g.keep(r.Context(), v); err != nil { // for as long as the other page may take
 		return err
 	}
-	return g.handoff(w, v, factorLabel(f.factor.Name()), made.URL)
+	return g.handoff(w, v, web.Handoff{
+		App: factorLabel(f.factor.Name()), For: g.label(v.flow.App), URL: made.URL, Others: waysBack(v, f),
+	})
 }
 
-// mayLeave returns a sentence where the person has denied too often.
+// mayLeave counts a leave, and returns a sentence where the person has denied too often, or left too often.
 func (g *Gateway) mayLeave(r *http.Request, v *visitor, factor string) (string, error) {
 	short, daily := tryKeys(v.session.User.Key(), factor)
+	ctx, now := context.WithoutCancel(r.Context()), g.now()
 	for _, bound := range []struct {
 		key      string
 		window   time.Duration
 		most     int
 		sentence string
 	}{{daily, day, codeDaily, lockedAway}, {short, codeWindow, codeTries, limitedAway}} {
-		n, err := g.store.Failures(r.Context(), bound.key, g.now(), bound.window)
+		n, err := g.store.Failures(ctx, bound.key, now, bound.window)
 		if err != nil {
 			return "", err
 		}
 		if n >= bound.most {
-			e := g.event(r, v, EventLockout, Denied)
-			e.Factor, e.Reason, e.Detail = factor, "limited", EventMFA
-			return bound.sentence, g.record(r, e)
+			return bound.sentence, g.recordLimit(r, v, factor)
 		}
 	}
-	return "", nil
+	n, err := g.store.Fail(ctx, leaveKey(v.session.User.Key(), factor), now, codeWindow)
+	if err != nil || n <= leaveMost {
+		return "", err
+	}
+	return limitedAway, g.recordLimit(r, v, factor)
 }
+
+func (g *Gateway) recordLimit(r *http.Request, v *visitor, factor string) error {
+	e := g.event(r, v, EventLockout, Denied)
+	e.Factor, e.Reason, e.Detail = factor, "limited", EventMFA
+	return g.record(r, e)
+}
+
+// leaveKey is the counter of the times that a person left for a factor and did not come back with a right answer.
+func leaveKey(userKey, factor string) string { return "left:" + factor + ":" + userKey }
 
 // getCallback takes the answer that a browser brings from another site. It comes with our Lax cookies, because it is a
 // navigation, and counts in the browser, for the flow and the person that the step was made for, once.
@@ -181,6 +199,9 @@ func (g *Gateway) judgeAway(w http.ResponseWriter, r *http.Request, v *visitor, 
 	if _, err := g.judged(r, v, f, EventMFA, nil); err != nil {
 		return err
 	}
+	if err := g.store.Clear(context.WithoutCancel(r.Context()), leaveKey(v.session.User.Key(), f.Name())); err != nil {
+		return err
+	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err
 	}
@@ -226,6 +247,11 @@ func (g *Gateway) showAway(w http.ResponseWriter, v *visitor, f asked, status in
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: factorLabel(name),
 		Text: "Continue takes you to " + factorLabel(name) + " once more.", App: g.label(v.flow.App),
-		Rule: why(f.d), Others: others(v, f.ready.enrolled, name), Error: sentence,
+		Rule: why(f.d), Others: waysBack(v, f), Error: sentence,
 	})
+}
+
+// waysBack are the links of pages that stand before a factor's own: to other factors, and to the portal.
+func waysBack(v *visitor, f asked) []web.Link {
+	return append(others(v, f.ready.enrolled, f.factor.Name()), web.Link{Label: "Cancel and go back", URL: "/"})
 }

@@ -313,3 +313,20 @@ func TestAwayAndLookedAhead(t *testing.T) {
 	h.back(t, state, "yes")
 	h.wantShown(t, http.StatusOK, "post", "")
 }
+
+// C-32: a prompt that nobody answers rings a phone as well. The answer to one of them is still good, and ends the wait.
+func TestC32AwayAndUnanswered(t *testing.T) {
+	h, f := newRemoteVenue(t, nil)
+	h.password(t, "alice", "/")
+	state := ""
+	for range 10 {
+		state = h.leaveFor(t, f, "salesforce")
+	}
+	h.use("elsewhere")
+	h.password(t, "alice", "/apps/salesforce")
+	h.wantShown(t, http.StatusTooManyRequests, "mfa", "Wait 15 minutes")
+	h.use("first")
+	h.back(t, state, "yes")
+	h.wantShown(t, http.StatusOK, "post", "")
+	h.leaveFor(t, f, "salesforce")
+}

@@ -268,3 +268,11 @@ func factorLabel(name string) string {
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
+
+// inSentence is a label amid other words. A name keeps its capital letter.
+func inSentence(label string) string {
+	if strings.HasPrefix(label, "Duo") {
+		return label
+	}
+	return strings.ToLower(label)
+}
