@@ -83,26 +83,26 @@ func (h *duoHouse) arrives(b *Browser) {
 
 var promptID = regexp.MustCompile(`name="id" value="(\w+)"`)
 
-// confirm approves the prompt that a browser shows, without it, and returns the address that Duo sends it back to. Nobody
-// has been there yet.
-func (h *duoHouse) confirm(b *Browser) string {
-	b.t.Helper()
+// confirm approves the prompt that is at an address of Duo's, and returns the address that Duo sends the browser back to.
+// Nobody has been there yet.
+func (h *duoHouse) confirm(prompt string) string {
+	h.t.Helper()
 	hc := h.duo.Client()
-	shown, err := hc.Get(b.Location())
+	shown, err := hc.Get(prompt)
 	if err != nil {
-		b.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	page, err := readPage(shown)
 	if err != nil {
-		b.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	id := promptID.FindStringSubmatch(page.Body)
 	if id == nil {
-		b.t.Fatalf("Duo shows no prompt: %s", page)
+		h.t.Fatalf("Duo shows no prompt: %s", page)
 	}
 	res, err := hc.PostForm(h.duo.Origin()+"/prompt", url.Values{"id": id[1:], "verdict": {"approve"}})
 	if err != nil {
-		b.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	return res.Header.Get("Location")
@@ -253,7 +253,7 @@ func (h *duoHouse) cancelled(t *testing.T, b *Browser) {
 // own.
 func (h *duoHouse) otherBrowser(t *testing.T, b *Browser) {
 	h.leave(b)
-	back := h.confirm(b)
+	back := h.confirm(b.Location())
 	before := h.passed()
 	other := h.browser(t, h.susan)
 	other.Open(back)
@@ -270,7 +270,7 @@ func (h *duoHouse) otherBrowser(t *testing.T, b *Browser) {
 // callbackTwice: an answer counts once, and its code for no other prompt.
 func (h *duoHouse) callbackTwice(t *testing.T, b *Browser) {
 	h.leave(b)
-	used := h.confirm(b)
+	used := h.confirm(b.Location())
 	b.Open(used)
 	h.arrives(b)
 	before := h.passed()
@@ -279,7 +279,7 @@ func (h *duoHouse) callbackTwice(t *testing.T, b *Browser) {
 	if r := h.lastMFA(); r != "unknown_state" || h.passed() != before {
 		t.Errorf("reason %q, passed %d times", r, h.passed()-before)
 	}
-	fresh, err := url.Parse(h.confirm(b))
+	fresh, err := url.Parse(h.confirm(b.Location()))
 	if err != nil {
 		t.Fatal(err)
 	}

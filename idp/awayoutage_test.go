@@ -57,8 +57,8 @@ func TestAwayAndDownByEachPlan(t *testing.T) {
 		text string
 	}{
 		"no plan":        {idp.OutageRule{Factor: "totp", Deny: true}, http.StatusServiceUnavailable, "error", "Duo"},
-		"deny":           {idp.OutageRule{Factor: "duo", Deny: true}, http.StatusForbidden, "error", "does not answer"},
-		"allow others":   {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Chiefs"}}}, http.StatusForbidden, "error", "does not answer"},
+		"deny":           {idp.OutageRule{Factor: "duo", Deny: true}, http.StatusForbidden, "error", "Duo does not answer"},
+		"allow others":   {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Chiefs"}}}, http.StatusForbidden, "error", "Duo does not answer"},
 		"allow a group":  {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Agents"}}}, http.StatusOK, "post", ""},
 		"use what is no": {idp.OutageRule{Factor: "duo", Use: []string{"totp"}}, http.StatusServiceUnavailable, "error", "Duo"},
 	} {

@@ -79,7 +79,11 @@ func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventDecision, Denied)
 	e.App, e.Reason = v.flow.App, d.Reason
 	g.decidedBy(&e, v, d)
-	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
+	no := &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason}
+	if d.Outage != "" {
+		no.Title = factorLabel(d.Outage) + " does not answer" // nobody has forbidden anything
+	}
+	return g.refuse(r, e, no)
 }
 
 // recordOutage writes down that a factor could not be asked and that the plan for it decided.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -360,5 +361,27 @@ func TestProxy(t *testing.T) {
 	}
 	if r, err := f.Ready(t.Context(), ann); r != idp.Enrolled || err != nil || len(asked) != 1 || asked[0] != c.APIHostname {
 		t.Errorf("%v, %v, the proxy was asked for %q", r, err, asked)
+	}
+}
+
+// Of a hundred who bring the same code at once, one has it.
+func TestCodeCountsOnce(t *testing.T) {
+	b := newBench(t, nil)
+	step, answer := b.prompt(attempt("s"), "approve")
+	var passed atomic.Int64
+	var group sync.WaitGroup
+	for range 100 {
+		group.Go(func() {
+			_, err := b.Verify(t.Context(), ann, step.Memo, answer)
+			if err == nil {
+				passed.Add(1)
+			} else {
+				b.wantReason(err, "bad_code")
+			}
+		})
+	}
+	group.Wait()
+	if n := passed.Load(); n != 1 {
+		t.Errorf("passed %d times", n)
 	}
 }
