@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -41,6 +42,14 @@ func openDuoHouse(t *testing.T) *duoHouse {
 	WriteFile(t, filepath.Join(h.Dir, "duo_secret"), h.duo.Secret+"\n")
 	h.Start()
 	return h
+}
+
+// on is the house as a subtest sees it, which fails on its own.
+func (h *duoHouse) on(t *testing.T) *duoHouse {
+	own, gateway := *h, *h.Caddy
+	gateway.t = t
+	own.Caddy = &gateway
+	return &own
 }
 
 // browser is a new device that trusts Duo as everybody does, with somebody at the portal.
@@ -160,12 +169,10 @@ func TestDuoJourney(t *testing.T) {
 		{"a state of another browser", (*duoHouse).otherBrowser},
 		{"a callback twice", (*duoHouse).callbackTwice},
 		{"two tabs", (*duoHouse).twoTabs},
+		{"remembered by Duo", (*duoHouse).rememberedByDuo},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			own := *h
-			gateway := *h.Caddy
-			gateway.t, own.Caddy = t, &gateway
-			step.run(&own, t, b.on(t))
+			step.run(h.on(t), t, b.on(t))
 		})
 	}
 	b.Close()
@@ -308,9 +315,29 @@ func (h *duoHouse) twoTabs(t *testing.T, b *Browser) {
 	h.arrives(b)
 }
 
+// rememberedByDuo: an application that asks always has Duo ask although it remembers the browser; one that asks once a week is
+// content with it.
+func (h *duoHouse) rememberedByDuo(_ *testing.T, b *Browser) {
+	h.leave(b)
+	b.atDuo("remember")
+	h.arrives(b)
+	h.leave(b) // and Duo asks
+	b.Open(h.Portal("/"))
+	b.WaitKind("portal")
+	b.Click(`form[action="/apps/roster"] button`)
+	Await(b.t, "the roster's form", func() error {
+		if len(b.Posted("https://roster.example.test/acs")) == 0 {
+			return errors.New("it was not sent")
+		}
+		return nil
+	})
+}
+
 // on is the tab as a subtest sees it, which fails on its own.
 func (b *Browser) on(t testing.TB) *Browser {
-	return &Browser{t: t, ctx: b.ctx, end: b.end}
+	own := &Browser{t: t, ctx: b.ctx, end: b.end}
+	own.listen()
+	return own
 }
 
 // Tab opens another one beside it.

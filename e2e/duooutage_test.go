@@ -42,9 +42,7 @@ func TestDuoOutage(t *testing.T) {
 	susan.Walk(susan.Get(h.Portal("/apps/clock")), h.susan, "post")
 	for _, outage := range duoOutages {
 		t.Run(outage.name, func(t *testing.T) {
-			own := *h
-			gateway := *h.Caddy
-			gateway.t, own.Caddy = t, &gateway
+			own := h.on(t)
 			if err := own.Reload(); err != nil { // which forgets how Duo was
 				t.Fatal(err)
 			}

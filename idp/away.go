@@ -49,8 +49,7 @@ func (g *Gateway) leave(w http.ResponseWriter, r *http.Request, v *visitor, f as
 		return err
 	}
 	if sentence != "" {
-		w.Header().Set("Retry-After", "900")
-		g.showAway(w, v, f, http.StatusTooManyRequests, sentence)
+		g.holdBack(w, v, f, sentence)
 		return nil
 	}
 	data, err := json.Marshal(away{Flow: v.fid, Factor: f.factor.Name(), Memo: made.Memo})
@@ -74,15 +73,26 @@ func (g *Gateway) leave(w http.ResponseWriter, r *http.Request, v *visitor, f as
 
 // mayLeave counts a leave, and returns a sentence where the person has denied too often, or left too often.
 func (g *Gateway) mayLeave(r *http.Request, v *visitor, factor string) (string, error) {
+	if sentence, err := g.deniedTooOften(r, v, factor); err != nil || sentence != "" {
+		return sentence, err
+	}
+	n, err := g.store.Fail(context.WithoutCancel(r.Context()), leaveKey(v.session.User.Key(), factor), g.now(), codeWindow)
+	if err != nil || n <= leaveMost {
+		return "", err
+	}
+	return limitedAway, g.recordLimit(r, v, factor)
+}
+
+// deniedTooOften returns a sentence where the person has denied too often.
+func (g *Gateway) deniedTooOften(r *http.Request, v *visitor, factor string) (string, error) {
 	short, daily := tryKeys(v.session.User.Key(), factor)
-	ctx, now := context.WithoutCancel(r.Context()), g.now()
 	for _, bound := range []struct {
 		key      string
 		window   time.Duration
 		most     int
 		sentence string
 	}{{daily, day, codeDaily, lockedAway}, {short, codeWindow, codeTries, limitedAway}} {
-		n, err := g.store.Failures(ctx, bound.key, now, bound.window)
+		n, err := g.store.Failures(r.Context(), bound.key, g.now(), bound.window)
 		if err != nil {
 			return "", err
 		}
@@ -90,11 +100,7 @@ func (g *Gateway) mayLeave(r *http.Request, v *visitor, factor string) (string, 
 			return bound.sentence, g.recordLimit(r, v, factor)
 		}
 	}
-	n, err := g.store.Fail(ctx, leaveKey(v.session.User.Key(), factor), now, codeWindow)
-	if err != nil || n <= leaveMost {
-		return "", err
-	}
-	return limitedAway, g.recordLimit(r, v, factor)
+	return "", nil
 }
 
 func (g *Gateway) recordLimit(r *http.Request, v *visitor, factor string) error {
@@ -191,6 +197,13 @@ func (g *Gateway) judgeAway(w http.ResponseWriter, r *http.Request, v *visitor, 
 	if f == nil {
 		return g.next(w, r, v)
 	}
+	// A lock holds for what was under way, too (security.md R-44).
+	if sentence, err := g.deniedTooOften(r, v, f.Name()); err != nil {
+		return err
+	} else if sentence != "" {
+		g.holdBack(w, v, asked{f, d, ready}, sentence)
+		return nil
+	}
 	p, err := f.Verify(r.Context(), &v.session.User, a.Memo, r.URL.Query())
 	v.answers = ""
 	if err != nil {
@@ -239,6 +252,12 @@ func (g *Gateway) notPassed(w http.ResponseWriter, r *http.Request, v *visitor, 
 	}
 	g.showAway(w, v, f, status, sentence)
 	return nil
+}
+
+// holdBack tells somebody that it was too often.
+func (g *Gateway) holdBack(w http.ResponseWriter, v *visitor, f asked, sentence string) {
+	w.Header().Set("Retry-After", "900")
+	g.showAway(w, v, f, http.StatusTooManyRequests, sentence)
 }
 
 // showAway is the page of ours for a factor whose own is elsewhere: it is seen when something went wrong there.

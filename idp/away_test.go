@@ -330,3 +330,20 @@ func TestC32AwayAndUnanswered(t *testing.T) {
 	h.wantShown(t, http.StatusOK, "post", "")
 	h.leaveFor(t, f, "salesforce")
 }
+
+// an answer that was under way when the factor was locked lets nobody in: whoever denied the other prompts may have
+// pressed the wrong button once.
+func TestR44LockedWhileAway(t *testing.T) {
+	h, f := newRemoteVenue(t, nil)
+	h.password(t, "alice", "/")
+	early := h.leaveFor(t, f, "salesforce")
+	for range 5 {
+		h.back(t, h.leaveFor(t, f, "salesforce"), "no")
+	}
+	before := f.judged.Load()
+	h.back(t, early, "yes")
+	h.wantShown(t, http.StatusTooManyRequests, "mfa", "Wait 15 minutes")
+	if f.judged.Load() != before {
+		t.Error("judged while it is locked")
+	}
+}

@@ -166,7 +166,7 @@ func TestDenied(t *testing.T) {
 }
 
 // C-31, R-43: an answer counts for the step it was made for: this person, factor and prompt, in time.
-func TestC31AnswersThatDoNotFit(t *testing.T) {
+func TestC31AndR43AnswersThatDoNotFit(t *testing.T) {
 	b := newBench(t, nil)
 	step, good := b.prompt(attempt("s"), "approve")
 	with := func(name string, values ...string) url.Values {

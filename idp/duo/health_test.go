@@ -48,7 +48,8 @@ func silent(b *bench) string {
 	return l.Addr().String()
 }
 
-// F-13: Duo that does not answer is unreachable in time, whichever way, and an answer that it cannot judge is none.
+// F-13, C-31: Duo that does not answer is unreachable in time, whichever way, and an answer that cannot be judged, or has no
+// end, or leads elsewhere, is none.
 func TestF13Outages(t *testing.T) {
 	if DefaultTimeout > 3500*time.Millisecond {
 		t.Errorf("by default a decision takes %s", DefaultTimeout)
