@@ -325,6 +325,8 @@ func (h *duoHouse) rememberedByDuo(_ *testing.T, b *Browser) {
 	b.Open(h.Portal("/"))
 	b.WaitKind("portal")
 	b.Click(`form[action="/apps/roster"] button`)
+	b.WaitKind("device") // asked of whoever has just confirmed
+	b.Click(`main button[name=device][value=no]`)
 	Await(b.t, "the roster's form", func() error {
 		if len(b.Posted("https://roster.example.test/acs")) == 0 {
 			return errors.New("it was not sent")
