@@ -5,6 +5,7 @@ package duoservice
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -155,7 +156,7 @@ func (s *Service) health(w http.ResponseWriter, r *http.Request) {
 
 // client checks who sent a form: urlencoded, multipart or in the query, as Duo's SDKs do it.
 func (s *Service) client(r *http.Request) error {
-	if err := r.ParseMultipartForm(1 << 20); err != nil && err != http.ErrNotMultipart {
+	if err := r.ParseMultipartForm(1 << 20); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return err
 	}
 	claims, err := s.open(r.Form.Get("client_assertion"))
@@ -169,32 +170,20 @@ func (s *Service) client(r *http.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id == "" || s.spent[id] {
-		return fmt.Errorf("the assertion was used before")
+		return errors.New("the assertion was used before")
 	}
 	s.spent[id] = true
 	return nil
 }
 
-func (s *Service) authorize(w http.ResponseWriter, r *http.Request) {
+// request reads what a client asks for, out of the query and the token in it.
+func (s *Service) request(r *http.Request) (request, error) {
 	q := r.URL.Query()
 	claims, err := s.open(q.Get("request"))
-	text := func(name string) string { v, _ := claims[name].(string); return v }
-	back, _ := url.Parse(text("redirect_uri"))
-	switch {
-	case err != nil:
-	case q.Get("client_id") != s.id || q.Get("response_type") != "code" || text("client_id") != s.id || text("response_type") != "code" || text("scope") != "openid":
-		err = fmt.Errorf("not a request of ours")
-	case claims["aud"] != nil && !oneAudience(claims["aud"], "https://"+r.Host) && !oneAudience(claims["aud"], "https://"+r.Host+r.URL.Path):
-		err = fmt.Errorf("a request for %v", claims["aud"])
-	case len(text("state")) < 16 || len(text("state")) > 1024 || text("nonce") != "" && len(text("nonce")) < 16 || text("duo_uname") == "":
-		err = fmt.Errorf("state, nonce or duo_uname does not do")
-	case back == nil || back.Scheme != "https":
-		err = fmt.Errorf("the redirect_uri is not https")
-	}
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "unauthorized_request", "error_description": err.Error()})
-		return
+		return request{}, err
 	}
+	text := func(name string) string { v, _ := claims[name].(string); return v }
 	p := request{user: text("duo_uname"), state: text("state"), nonce: text("nonce"), redirect: text("redirect_uri"), codeName: "code"}
 	if q.Get("nonce") != "" {
 		p.nonce = q.Get("nonce") // Python's SDK
@@ -203,6 +192,38 @@ func (s *Service) authorize(w http.ResponseWriter, r *http.Request) {
 		p.codeName = "duo_code"
 	}
 	p.fresh = claims["prompt"] == "login" || claims["max_age"] == float64(0)
+	aud, host := claims["aud"], "https://"+r.Host
+	switch {
+	case q.Get("client_id") != s.id || text("client_id") != s.id:
+		return p, errors.New("a request of another client")
+	case q.Get("response_type") != "code" || text("response_type") != "code" || text("scope") != "openid":
+		return p, errors.New("not a request for a code")
+	case aud != nil && !oneAudience(aud, host) && !oneAudience(aud, host+r.URL.Path):
+		return p, fmt.Errorf("a request for %v", aud)
+	}
+	return p, p.check()
+}
+
+// check holds a request to what Duo documents.
+func (p request) check() error {
+	back, err := url.Parse(p.redirect)
+	switch {
+	case p.user == "":
+		return errors.New("there is no duo_uname")
+	case len(p.state) < 16 || len(p.state) > 1024 || p.nonce != "" && len(p.nonce) < 16:
+		return errors.New("state or nonce is too short or too long")
+	case err != nil || back.Scheme != "https":
+		return errors.New("the redirect_uri is not https")
+	}
+	return nil
+}
+
+func (s *Service) authorize(w http.ResponseWriter, r *http.Request) {
+	p, err := s.request(r)
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "unauthorized_request", "error_description": err.Error()})
+		return
+	}
 	if c, err := r.Cookie("remembered"); err == nil && c.Value == p.user && !p.fresh {
 		s.sendBack(w, r, grant{request: p, result: "allow", status: "allow", factor: "remembered_device", reason: "remembered_device", authenticated: s.now()})
 		return

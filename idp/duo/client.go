@@ -18,7 +18,7 @@ import (
 const (
 	healthPath    = "/oauth/v1/health_check"
 	authorizePath = "/oauth/v1/authorize"
-	tokenPath     = "/oauth/v1/token"
+	tokenPath     = "/oauth/v1/token" //nolint:gosec // an address, and no credential
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 	requestLife   = 5 * time.Minute // of the tokens that we sign; Duo takes no more

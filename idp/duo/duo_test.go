@@ -82,7 +82,7 @@ func attempt(state string) idp.Attempt {
 func (b *bench) browser(c *http.Client, address, verdict string) url.Values {
 	b.Helper()
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := c.Get(address) //nolint:noctx // a browser in a test
+	resp, err := c.Get(address)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func (b *bench) browser(c *http.Client, address, verdict string) url.Values {
 		if id == nil {
 			b.Fatalf("no prompt: %s", buf.String())
 		}
-		if resp, err = c.PostForm(b.server.URL+"/prompt", url.Values{"id": id[1:], "verdict": {verdict}}); err != nil { //nolint:noctx // a browser in a test
+		if resp, err = c.PostForm(b.server.URL+"/prompt", url.Values{"id": id[1:], "verdict": {verdict}}); err != nil {
 			b.Fatal(err)
 		}
 		defer resp.Body.Close()
