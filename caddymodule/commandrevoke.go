@@ -52,8 +52,8 @@ func resetFactorCommand() *cobra.Command {
 		Use:   "reset-factor NAME [FACTOR]",
 		Short: "Deletes what a person enrolled, for a lost phone",
 		Long: `Deletes a person's enrollments for one factor, or for all. The person then enrolls anew, past the same
-gate as the first time (enroll_first; see "caddy gatehouse user invite"). Sessions and remembered devices
-stay: where they may be in wrong hands, run "caddy gatehouse user revoke" as well.
+gate as the first time (enroll_first; see "caddy gatehouse user invite"). Their sessions end, their devices are
+forgotten, and without FACTOR their recovery codes are deleted too.
 
 ` + nameIsKey + `
 

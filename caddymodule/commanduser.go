@@ -21,7 +21,7 @@ source that was renamed.
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 	}
-	hold(users, inviteCommand(), revokeCommand(), resetFactorCommand(), moveSourceCommand())
+	hold(users, inviteCommand(), bypassCommand(), revokeCommand(), resetFactorCommand(), moveSourceCommand())
 	return users
 }
 

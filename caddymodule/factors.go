@@ -57,8 +57,8 @@ func parseFactor(d *caddyfile.Dispenser) (*FactorEntry, error) {
 	if err := checkName(d, "factor", f.Name); err != nil {
 		return nil, err
 	}
-	if f.Name == idp.PasswordFactor {
-		return nil, d.Errf("factor %s: the name stands for the password itself; choose another", f.Name)
+	if idp.ReservedFactor(f.Name) {
+		return nil, d.Errf("factor %s: the name stands for something that is no factor; choose another than: password, recovery, bypass", f.Name)
 	}
 	d.NextArg() // onto the kind, where it is written; else the name is the kind
 	kind, guest, err := parseGuest(d, "factor", FactorNamespace)

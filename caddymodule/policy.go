@@ -18,6 +18,9 @@ type PolicyConfig struct {
 	MFA *MFAConfig `json:"mfa,omitempty"`
 	// Factors that count, strongest first, by their names. Default: all, in the order of the configuration.
 	Factors []string `json:"factors,omitempty"`
+	// RescueCodes is any (recovery codes of the person's own and bypass codes of the service desk stand in for a
+	// factor), bypass, or off. Default: any.
+	RescueCodes idp.RescueMode `json:"rescue_codes,omitempty"`
 	// Groups let in their members only, each as "source/name"; the source may be left out where there
 	// is one source only. Default: everybody who can sign in.
 	Groups []string `json:"groups,omitempty"`
@@ -102,6 +105,9 @@ func (p *PolicyConfig) buildFactors(out *idp.Policy, _ map[string]idp.Network, g
 	}
 	if len(p.Factors) > 0 {
 		out.Factors = &idp.FactorsSection{Names: p.Factors}
+	}
+	if p.RescueCodes != "" {
+		out.Rescue = &idp.RescueSection{Mode: p.RescueCodes}
 	}
 	if p.RememberedDevices != "" {
 		out.Remembered = &idp.RememberedSection{Mode: p.RememberedDevices}

@@ -11,8 +11,8 @@ import (
 
 // policySections are the sections of a policy, as they are listed to whoever writes another.
 var policySections = []string{
-	"authentication", "new_user", "mfa", "remembered_devices", "factors", "outage", "groups", "enroll_first", "enroll_after_change",
-	"networks", "anonymous_networks", "locations", "trusted_endpoints", "operating_systems", "browsers", "require",
+	"authentication", "new_user", "mfa", "remembered_devices", "factors", "rescue_codes", "outage", "groups", "enroll_first",
+	"enroll_after_change", "networks", "anonymous_networks", "locations", "trusted_endpoints", "operating_systems", "browsers", "require",
 	"shared_computers", "session", "hours",
 }
 
@@ -24,6 +24,7 @@ var policySections = []string{
 //		mfa always | every <duration> [shared] | off
 //		remembered_devices off | ask | auto
 //		factors <name...>
+//		rescue_codes any | bypass | off
 //		outage <factor> use <factor...> | deny | allow <group...>
 //		groups <group...>
 //		enroll_first anywhere | from <network...> | with_code
@@ -106,6 +107,8 @@ func (p *PolicyConfig) parseWord(b *block) {
 		oneWord(b, &p.NewUser, idp.NewUserEnroll, idp.NewUserDeny, idp.NewUserAllow)
 	case "remembered_devices":
 		oneWord(b, &p.RememberedDevices, idp.RememberOff, idp.RememberAsk, idp.RememberAuto)
+	case "rescue_codes":
+		oneWord(b, &p.RescueCodes, idp.RescueAny, idp.RescueBypass, idp.RescueOff)
 	case "anonymous_networks":
 		oneWord(b, &p.AnonymousNetworks, idp.PlaceAllow, idp.PlaceMFAAlways, idp.PlaceDeny)
 	case "trusted_endpoints":

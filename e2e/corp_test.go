@@ -135,6 +135,7 @@ func TestDirectory(t *testing.T) {
 	}{
 		{"an agent in Chromium", (*company).agentWalks},
 		{"a supervisor", (*company).supervisorLaunches},
+		{"a lost phone", (*company).phoneIsLost},
 		{"every way to write a name", (*company).namesMeanOne},
 		{"states of an account", (*company).statesAreTold},
 		{"lockout stays away", (*company).lockoutStaysAway},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -95,6 +96,12 @@ func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*Us
 	var gone []Enrollment
 	for _, e := range list {
 		e.Secret = nil
+		if e.Factor == RecoveryFactor && slices.ContainsFunc(gone, func(g Enrollment) bool { return g.Factor == RecoveryFactor }) {
+			if err := g.store.DeleteEnrollment(ctx, u.Key(), e.Factor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
+				return u, gone, fmt.Errorf("deleting a recovery code: %w", err)
+			}
+			continue // one line tells of them all
+		}
 		line := Event{Kind: EventEnroll, Reason: "reset", Detail: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
 		if err := g.note(ctx, line); err != nil {
 			return u, gone, err

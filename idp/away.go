@@ -250,18 +250,18 @@ func (g *Gateway) notPassed(w http.ResponseWriter, r *http.Request, v *visitor, 
 		sentence += " Reference number: " + e.Ref
 		g.log.Warn("a factor's answer was not accepted", "factor", f.factor.Name(), "reason", e.Reason, "ref", e.Ref, "cause", err)
 	}
-	g.showAway(w, v, f, status, sentence)
+	g.showBefore(w, v, f, status, sentence)
 	return nil
 }
 
 // holdBack tells somebody that it was too often.
 func (g *Gateway) holdBack(w http.ResponseWriter, v *visitor, f asked, sentence string) {
 	w.Header().Set("Retry-After", "900")
-	g.showAway(w, v, f, http.StatusTooManyRequests, sentence)
+	g.showBefore(w, v, f, http.StatusTooManyRequests, sentence)
 }
 
-// showAway is the page of ours for a factor whose own is elsewhere: it is seen when something went wrong there.
-func (g *Gateway) showAway(w http.ResponseWriter, v *visitor, f asked, status int, sentence string) {
+// showBefore is the page of ours for a factor whose own is elsewhere: it is seen when something went wrong there.
+func (g *Gateway) showBefore(w http.ResponseWriter, v *visitor, f asked, status int, sentence string) {
 	name := f.factor.Name()
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: factorLabel(name),
@@ -272,5 +272,5 @@ func (g *Gateway) showAway(w http.ResponseWriter, v *visitor, f asked, status in
 
 // waysBack are the links of pages that stand before a factor's own: to other factors, and to the portal.
 func waysBack(v *visitor, f asked) []web.Link {
-	return append(others(v, f.ready.enrolled, f.factor.Name()), web.Link{Label: "Cancel and go back", URL: "/"})
+	return append(others(v, f.ready.enrolled, f.factor.Name()), v.rescueLink(len(f.ready.enrolled)), web.Link{Label: "Cancel and go back", URL: "/"})
 }

@@ -56,11 +56,11 @@ func TestAwayAndDownByEachPlan(t *testing.T) {
 		page string
 		text string
 	}{
-		"no plan":        {idp.OutageRule{Factor: "totp", Deny: true}, http.StatusServiceUnavailable, "error", "Duo"},
-		"deny":           {idp.OutageRule{Factor: "duo", Deny: true}, http.StatusForbidden, "error", "Duo does not answer"},
-		"allow others":   {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Chiefs"}}}, http.StatusForbidden, "error", "Duo does not answer"},
+		"no plan":        {idp.OutageRule{Factor: "totp", Deny: true}, http.StatusServiceUnavailable, "rescue", "Duo does not answer"},
+		"deny":           {idp.OutageRule{Factor: "duo", Deny: true}, http.StatusForbidden, "rescue", "Duo does not answer"},
+		"allow others":   {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Chiefs"}}}, http.StatusForbidden, "rescue", "Duo does not answer"},
 		"allow a group":  {idp.OutageRule{Factor: "duo", Allow: []idp.GroupRef{{Source: "staff", Name: "Agents"}}}, http.StatusOK, "post", ""},
-		"use what is no": {idp.OutageRule{Factor: "duo", Use: []string{"totp"}}, http.StatusServiceUnavailable, "error", "Duo"},
+		"use what is no": {idp.OutageRule{Factor: "duo", Use: []string{"totp"}}, http.StatusServiceUnavailable, "rescue", "Duo does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, f := newRemoteVenue(t, withOutage(plan.rule))

@@ -205,13 +205,16 @@ func (p *Policy) inOutage(v *Visit, d *Decision) {
 
 // lists reports whether the policy takes a factor, outages aside.
 func (p *Policy) lists(factor string) bool {
-	return factor != PasswordFactor && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
+	return factor != PasswordFactor && !isRescue(factor) && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
 }
+
+// counts reports whether the policy takes a proof: by one of its factors, or by a code in the place of one.
+func (p *Policy) counts(factor string) bool { return p.lists(factor) || p.Rescue.takes(factor) }
 
 // passed reports whether a second factor counts that was passed on this way, in this session or on this device.
 func (p *Policy) passed(v *Visit, d *Decision) bool {
 	for i := range v.Flow {
-		if p.lists(v.Flow[i].Factor) {
+		if p.counts(v.Flow[i].Factor) {
 			return true
 		}
 	}
@@ -221,7 +224,7 @@ func (p *Policy) passed(v *Visit, d *Decision) bool {
 // fresh reports whether one of the proofs is by a factor that the policy takes, and counts still.
 func (p *Policy) fresh(v *Visit, proofs []Passed, anyScope bool) bool {
 	for i := range proofs {
-		if p.lists(proofs[i].Factor) && p.young(v, &proofs[i], anyScope) {
+		if p.counts(proofs[i].Factor) && p.young(v, &proofs[i], anyScope) {
 			return true
 		}
 	}
@@ -230,9 +233,10 @@ func (p *Policy) fresh(v *Visit, proofs []Passed, anyScope bool) bool {
 
 // young reports whether a proof is of less than the time that "mfa every" says, and was for this application, or for any.
 // Where that is not written, a proof of the session is young for the portal; where it is, a section that asks at every
-// sign-in must not make it last longer.
+// sign-in must not make it last longer. A code from the paper is good for the whole session: whoever has one left has
+// nothing else to show at the second tile.
 func (p *Policy) young(v *Visit, o *Passed, anyScope bool) bool {
-	return p.MFA.Mode != MFAEvery || (anyScope || o.Scope == p.scope(v.App)) && v.age(o.At) < p.MFA.Every
+	return p.MFA.Mode != MFAEvery || (anyScope || o.Scope == p.scope(v.App) || isRescue(o.Factor)) && v.age(o.At) < p.MFA.Every
 }
 
 // scope is what a proof given under this policy counts for.

@@ -84,7 +84,8 @@ func (g *Gateway) postDevice(w http.ResponseWriter, r *http.Request) error {
 // could have a shared machine remembered as the person's own, keep a copy of its cookie, and wait until the
 // person passes the factor there.
 func (v *visitor) asksDevice(d Decision, own *Device) bool {
-	return d.Verdict == Allow && d.Keep > 0 && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked && len(v.flow.Proofs) > 0
+	return d.Verdict == Allow && d.Keep > 0 && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked &&
+		slices.ContainsFunc(v.flow.Proofs, func(p Proof) bool { return !isRescue(p.Factor) })
 }
 
 // keepDevice remembers the browser for this person. The cookie gets a new secret, so that one planted
@@ -98,7 +99,7 @@ func (g *Gateway) keepDevice(w http.ResponseWriter, r *http.Request, v *visitor)
 	}
 	d := &Device{
 		ID: id, Browser: v.browser, User: v.session.User.Key(), Label: deviceLabel(r.UserAgent()),
-		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.Clone(v.session.Proofs),
+		Created: now, Seen: now, Expires: now.Add(deviceLife), Proofs: slices.DeleteFunc(slices.Clone(v.session.Proofs), func(p Passed) bool { return isRescue(p.Factor) }),
 	}
 	return g.putDevice(ctx, v, d)
 }
@@ -118,8 +119,8 @@ func (g *Gateway) putDevice(ctx context.Context, v *visitor, d *Device) error {
 
 // rememberProof keeps a proof on the person's own device, replacing older ones of its kind.
 func (g *Gateway) rememberProof(ctx context.Context, v *visitor, d *Device, p Passed) error {
-	if d == nil {
-		return nil
+	if d == nil || isRescue(p.Factor) {
+		return nil // a code stands in once, and is no property of the device
 	}
 	kept := *d
 	kept.Proofs = addProof(d.Proofs, p)

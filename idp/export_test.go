@@ -1,6 +1,24 @@
 package idp
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
+
+// MakeRecoveryCodes gives a person new codes, as the settings do.
+func (g *Gateway) MakeRecoveryCodes(ctx context.Context, userKey string) ([]string, error) {
+	return g.makeRecoveryCodes(ctx, userKey)
+}
+
+// TakeRecoveryCode spends one.
+func (g *Gateway) TakeRecoveryCode(ctx context.Context, userKey, code string) (Proof, error) {
+	return g.takeRecoveryCode(ctx, userKey, code)
+}
+
+// TakeBypass spends one use of a code.
+func (g *Gateway) TakeBypass(ctx context.Context, userKey, code string) (Proof, error) {
+	return g.takeBypass(ctx, userKey, code)
+}
 
 // Admit starts a session for u, as the right password does.
 func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, u User) error {

@@ -112,3 +112,6 @@ type Proof struct {
 
 // PasswordFactor is the name of the proof that a password makes.
 const PasswordFactor = "password"
+
+// ReservedFactor reports whether proofs that are by no [Factor] have the name in the place of a factor's.
+func ReservedFactor(name string) bool { return name == PasswordFactor || isRescue(name) }

@@ -33,7 +33,7 @@ func (g *Gateway) proofDue(r *http.Request, v *visitor) (string, error) {
 	case len(ready.enrolled) > 0:
 		return v.withFlow("/mfa/" + ready.enrolled[0].Name()), nil
 	case len(ready.unreachable) > 0:
-		return "", ready.unanswered(Decision{})
+		return v.withFlow("/rescue"), nil
 	}
 	return "", nil
 }

@@ -191,8 +191,8 @@ func (g *Gateway) checkFactorNames() error {
 	known := map[string]bool{}
 	var names []string
 	for _, f := range g.factors {
-		if known[f.Name()] || f.Name() == PasswordFactor {
-			return fmt.Errorf("factor %q is configured twice", f.Name())
+		if known[f.Name()] || ReservedFactor(f.Name()) {
+			return fmt.Errorf("factor %q is configured twice, or has a reserved name", f.Name())
 		}
 		known[f.Name()] = true
 		names = append(names, f.Name())

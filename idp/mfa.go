@@ -88,18 +88,7 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 
 // askedFactor returns the factor of that name where the decision asks for it and the person has it.
 func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor, Decision, readiness, error) {
-	var (
-		d   Decision
-		err error
-	)
-	if v.changes() {
-		d = v.askedForChange()
-	} else {
-		d, _, err = g.decide(r, v)
-		if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
-			d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
-		}
-	}
+	d, err := g.askedNow(r, v)
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
 	}
@@ -113,6 +102,18 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor,
 		}
 	}
 	return nil, d, ready, nil
+}
+
+// askedNow decides about the way that somebody is on, be it to an application, to a new password, or to the settings.
+func (g *Gateway) askedNow(r *http.Request, v *visitor) (Decision, error) {
+	if v.changes() {
+		return v.askedForChange(), nil
+	}
+	d, _, err := g.decide(r, v)
+	if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
+		d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+	}
+	return d, err
 }
 
 // attempt describes a try at a step. Where the policy does not say for how long a proof is good, an old one will not do.
@@ -132,7 +133,7 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Closed: view.Closed, App: g.label(v.flow.App),
-		Rule: why(d), Others: others(v, ready.enrolled, f.Name()), Error: message,
+		Rule: why(d), Others: append(others(v, ready.enrolled, f.Name()), v.rescueLink(len(ready.enrolled))), Error: message,
 	})
 }
 

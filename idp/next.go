@@ -28,6 +28,9 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 		return err
 	}
 	if d.Verdict == Deny {
+		if outOfReach(d) {
+			return g.showAway(w, r, v, d, readiness{})
+		}
 		return g.deny(r, v, d)
 	}
 	if d.Verdict == Ask {
@@ -79,11 +82,7 @@ func (g *Gateway) deny(r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventDecision, Denied)
 	e.App, e.Reason = v.flow.App, d.Reason
 	g.decidedBy(&e, v, d)
-	no := &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason}
-	if d.Outage != "" {
-		no.Title = factorLabel(d.Outage) + " does not answer" // nobody has forbidden anything
-	}
-	return g.refuse(r, e, no)
+	return g.refuse(r, e, &Error{Status: http.StatusForbidden, Public: d.Public, Reason: d.Reason})
 }
 
 // recordOutage writes down that a factor could not be asked and that the plan for it decided.
@@ -116,7 +115,7 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	}
 	if len(ready.unreachable) > 0 || d.Outage != "" {
-		return ready.unanswered(d)
+		return g.showAway(w, r, v, d, ready)
 	}
 	return redirect(w, v.withFlow("/enroll"))
 }
@@ -148,19 +147,6 @@ func (g *Gateway) signInAgain(w http.ResponseWriter, r *http.Request, v *visitor
 type readiness struct {
 	enrolled, unreachable, open []Factor
 	err                         error
-}
-
-// unanswered is the refusal where a factor that may be the person's cannot be asked. In an outage it is the one that
-// others would have stood in for.
-func (r *readiness) unanswered(d Decision) error {
-	name := d.Outage
-	if name == "" {
-		name = r.unreachable[0].Name()
-	}
-	return &Error{
-		Status: http.StatusServiceUnavailable, Reason: "factor_unreachable", Err: r.err,
-		Public: "Your second step does not answer just now: " + factorLabel(name) + ". Try again in a minute.",
-	}
 }
 
 // readyFactors asks each allowed factor, and lists them in the policy's order. A factor that fails to answer is
@@ -258,6 +244,14 @@ func others(v *visitor, factors []Factor, but string) []web.Link {
 		}
 	}
 	return links
+}
+
+// rescueLink leads on where none of the person's factors can be used.
+func (v *visitor) rescueLink(factors int) web.Link {
+	if factors > 1 {
+		return web.Link{Label: "I can’t use any of these", URL: v.withFlow("/rescue")}
+	}
+	return web.Link{Label: "I can’t use this", URL: v.withFlow("/rescue")}
 }
 
 // factorLabel is what people call a factor.

@@ -91,7 +91,7 @@ func TestAnOutageDenies(t *testing.T) {
 	duo.down.Store(true)
 	h.password(t, "alice", "/apps/connect")
 	outage, denied := h.events(t, idp.EventOutage), h.events(t, idp.EventDecision)
-	if h.now.answer.StatusCode != http.StatusForbidden || h.page() != "error" || len(outage) != 1 || outage[0].Result != "deny" || len(denied) != 1 {
+	if h.now.answer.StatusCode != http.StatusForbidden || h.page() != "rescue" || len(outage) != 1 || outage[0].Result != "deny" || len(denied) != 1 {
 		t.Fatalf("%d %q: %+v, %+v", h.now.answer.StatusCode, h.page(), outage, denied)
 	}
 	e := denied[0]
@@ -108,7 +108,7 @@ func TestAnOutageLetsAGroupIn(t *testing.T) {
 	for _, c := range []struct {
 		group string
 		page  string
-	}{{"Agents", "post"}, {"Supervisors", "error"}} {
+	}{{"Agents", "post"}, {"Supervisors", "rescue"}} {
 		h, duo := newOutage(t, weeklyMFA, idp.OutageRule{Allow: []idp.GroupRef{{Source: "staff", Name: c.group}}})
 		duo.down.Store(true)
 		h.password(t, "alice", "/apps/connect")

@@ -20,7 +20,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 		return nil, nil, err
 	}
 	now := g.now()
-	for _, e := range enrolled {
+	for _, e := range withoutCodes(enrolled) {
 		item := web.Item{ID: e.Factor + "/" + e.ID, Label: e.Label, Detail: "added " + onDay(e.Created, now) + used(e.Used, now)}
 		if d, ok := g.factor(e.Factor).(Describer); ok {
 			item.Detail += d.Describe(e)
@@ -52,6 +52,7 @@ func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visit
 	if err != nil {
 		return err
 	}
+	enrolled = withoutCodes(enrolled)
 	wanted := r.PostForm.Get("remove") + r.PostForm.Get("rename")
 	i := slices.IndexFunc(enrolled, func(e Enrollment) bool { return e.Factor+"/"+e.ID == wanted })
 	if i < 0 {

@@ -89,7 +89,7 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		}
 		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
 	case len(ready.unreachable) > 0:
-		return ready.unanswered(Decision{})
+		return g.showAway(w, r, v, v.askedForChange(), ready)
 	}
 	return redirect(w, v.withFlow("/password"))
 }

@@ -16,6 +16,7 @@ type Policy struct {
 	MFA            *MFASection            `json:"mfa,omitempty"`
 	Remembered     *RememberedSection     `json:"remembered_devices,omitempty"`
 	Factors        *FactorsSection        `json:"factors,omitempty"`
+	Rescue         *RescueSection         `json:"rescue_codes,omitempty"`
 	Outage         *OutageSection         `json:"outage,omitempty"`
 	Groups         *GroupsSection         `json:"groups,omitempty"`
 	EnrollFirst    *EnrollFirstSection    `json:"enroll_first,omitempty"`
@@ -44,6 +45,7 @@ func (p *Policy) sections() []section {
 	add(&out, p.MFA)
 	add(&out, p.Remembered)
 	add(&out, p.Factors)
+	add(&out, p.Rescue)
 	add(&out, p.Outage)
 	add(&out, p.Groups)
 	add(&out, p.EnrollFirst)
@@ -78,6 +80,7 @@ func (p Policy) Over(under Policy) Policy {
 	inherit(&p.MFA, under.MFA)
 	inherit(&p.Remembered, under.Remembered)
 	inherit(&p.Factors, under.Factors)
+	inherit(&p.Rescue, under.Rescue)
 	inherit(&p.Outage, under.Outage)
 	inherit(&p.Groups, under.Groups)
 	inherit(&p.EnrollFirst, under.EnrollFirst)
@@ -104,8 +107,8 @@ func inherit[T any](s **T, under *T) {
 // signed returns a copy whose sections name the policy that wrote them.
 func (p Policy) signed() Policy {
 	for _, copied := range []func(){
-		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Outage), own(&p.Groups),
-		own(&p.EnrollFirst), own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
+		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Rescue), own(&p.Outage),
+		own(&p.Groups), own(&p.EnrollFirst), own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
 		own(&p.Systems), own(&p.Browsers), own(&p.Require), own(&p.SharedComputers), own(&p.Session), own(&p.Hours),
 	} {
 		copied()

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
@@ -35,10 +36,12 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
-	if n, err := g.keyNotice(r.Context(), v); err != nil {
-		return err
-	} else if n.Text != "" {
-		p.Notices = append(p.Notices, n)
+	for _, notice := range []func(context.Context, *visitor) (web.Notice, error){g.recoveryNotice, g.keyNotice} {
+		if n, err := notice(r.Context(), v); err != nil {
+			return err
+		} else if n.Text != "" {
+			p.Notices = append(p.Notices, n)
+		}
 	}
 	for i := range g.applications {
 		t, ok, err := g.tile(r, v, own, &g.applications[i])

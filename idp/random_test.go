@@ -108,6 +108,7 @@ func (c chance) written(name string) Policy {
 			}
 			return m
 		}),
+		Rescue: maybe(c, func() RescueSection { return RescueSection{Mode: pick(c, RescueAny, RescueBypass, RescueOff)} }),
 		Remembered: maybe(c, func() RememberedSection {
 			return RememberedSection{Mode: pick(c, RememberOff, RememberAsk, RememberAuto)}
 		}),
@@ -229,7 +230,7 @@ func (c chance) visit() Visit {
 		v.User.Groups = append(v.User.Groups, Group{Names: []string{g, "CN=" + g + ",DC=corp"}})
 	}
 	passed := func() Passed {
-		return Passed{Proof: Proof{Factor: pick(c, "totp", "totp", "duo", "passkey", "sms", PasswordFactor), At: ago()}, Scope: pick(c, v.App, "salesforce", SharedScope)}
+		return Passed{Proof: Proof{Factor: pick(c, "totp", "totp", "duo", "passkey", RecoveryFactor, BypassFactor, "sms", PasswordFactor), At: ago()}, Scope: pick(c, v.App, "salesforce", SharedScope)}
 	}
 	for range c.IntN(3) {
 		v.Session = append(v.Session, passed())

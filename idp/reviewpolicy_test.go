@@ -21,7 +21,7 @@ func TestAnOutageEnrollsNothing(t *testing.T) {
 	h.clock.move(time.Minute)
 	h.visit("/apps/connect")
 	h.arrive(t)
-	if h.page() != "error" || h.now.answer.StatusCode != http.StatusServiceUnavailable {
+	if h.page() != "rescue" || h.now.answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("the way to the application shows %q (%d): %s", h.page(), h.now.answer.StatusCode, h.words())
 	}
 }

@@ -30,6 +30,8 @@ func (g *Gateway) routes() {
 		"GET /mfa/{factor}":     g.getFactor,
 		"POST /mfa/{factor}":    g.postFactor,
 		"GET " + callbackPath:   g.getCallback,
+		"GET /rescue":           g.getRescue,
+		"POST /rescue":          g.postRescue,
 		"GET /enroll":           g.getEnroll,
 		"POST /enroll":          g.postEnrollCode,
 		"GET /enroll/{factor}":  g.getEnrollFactor,

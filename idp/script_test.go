@@ -87,7 +87,8 @@ type venue struct {
 	now      *browser
 	client   netip.Addr
 	saved    map[string][]*http.Cookie
-	code     string // last invitation code
+	code     string   // last invitation or bypass code
+	paper    []string // recovery codes
 }
 
 // browser has cookies and remembers the last answer.

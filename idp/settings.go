@@ -60,6 +60,11 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}
+	if p.Recovery = g.takesRecovery(&v.session.User); p.Recovery {
+		if p.Codes, err = g.recoveryLeft(ctx, user); err != nil {
+			return err
+		}
+	}
 	devices, err := g.store.UserDevices(ctx, user, now)
 	if err != nil {
 		return err
@@ -91,8 +96,11 @@ func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 	if !v.ownForm(r) {
 		return redirect(w, "/settings")
 	}
-	if r.PostForm.Get("kind") == "factor" {
+	switch r.PostForm.Get("kind") {
+	case "factor":
 		return g.postOwnFactor(w, r, v)
+	case "recovery":
+		return g.postRecovery(w, r, v)
 	}
 	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
 	var id Hash

@@ -42,6 +42,13 @@ var stricter = map[string]func(c chance, p *Policy, v *Visit) bool{
 		p.MFA = &now
 		return true
 	},
+	"rescue_codes": func(c chance, p *Policy, _ *Visit) bool {
+		mode := RescueAny
+		if p.Rescue != nil {
+			mode = p.Rescue.Mode
+		}
+		return raise(c, mode, []RescueMode{RescueAny, RescueBypass, RescueOff}, func(m RescueMode) { p.Rescue = &RescueSection{Mode: m} })
+	},
 	"remembered_devices": func(c chance, p *Policy, _ *Visit) bool {
 		return raise(c, p.Remembered.mode(), []RememberMode{RememberAuto, RememberAsk, RememberOff}, func(m RememberMode) { p.Remembered = &RememberedSection{Mode: m} })
 	},
@@ -203,6 +210,10 @@ var matters = map[string]func(c chance, p *Policy, v *Visit){
 	},
 	"new_user": func(_ chance, p *Policy, v *Visit) {
 		p.NewUser, v.Holding = &NewUserSection{Mode: NewUserAllow}, &Holding{}
+	},
+	"rescue_codes": func(c chance, p *Policy, v *Visit) {
+		p.Rescue, p.MFA = &RescueSection{Mode: RescueAny}, &MFASection{Mode: MFAAlways}
+		v.Flow = []Proof{{Factor: pick(c, RecoveryFactor, BypassFactor), At: v.Now}}
 	},
 	"remembered_devices": remembers,
 	"shared_computers":   remembers,

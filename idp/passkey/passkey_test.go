@@ -38,12 +38,12 @@ type power interface {
 // bench is a factor with a clock and a store of its own.
 type bench struct {
 	power
-	t     *testing.T
+	t     testing.TB
 	store *storetest.Memory
 	clock *storetest.Clock
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: storetest.NewClock()}
 	b.store = storetest.NewMemory(b.clock.Now)

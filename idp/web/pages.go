@@ -95,6 +95,29 @@ type Enroll struct {
 	Error   string
 }
 
+// Rescue helps somebody who can use none of their second steps: by a code in the place of one (posts f and code), and by
+// whom to call.
+type Rescue struct {
+	Frame
+	F        string
+	Action   string // /rescue
+	App      string
+	Recovery bool // codes of the person's own are taken
+	Bypass   bool // codes of the service desk are taken; without, there is no form
+	Away     bool // the second step does not answer; Error says so
+	Wrong    bool // Error is about the code
+	Back     string
+	Error    string
+	Ref      string // reference number, or empty
+}
+
+// RecoveryCodes shows codes once, to be kept on paper.
+type RecoveryCodes struct {
+	Frame
+	Codes []string
+	Done  Link
+}
+
 // EnrollCode asks for the invitation code that guards a first enrollment. It posts f and code.
 type EnrollCode struct {
 	Frame
@@ -175,7 +198,7 @@ type Handoff struct {
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
 // kind ("factor", "device" or "session") and remove (the ID) to /settings; a factor's name is changed by f, kind,
-// rename (the ID) and label.
+// rename (the ID) and label; new recovery codes are made by f, kind "recovery" and make.
 type Settings struct {
 	Frame
 	F        string
@@ -184,6 +207,9 @@ type Settings struct {
 	Sessions []Item
 	Add      []Link // factors that can be set up
 	Notice   string
+
+	Recovery bool // recovery codes count somewhere
+	Codes    int  // how many the person has left
 
 	Password        Link   // where the password is changed, if it can be here
 	PasswordExpires string // "2 January 2027", if it does
@@ -228,19 +254,21 @@ type SignedOut struct {
 	Again string // address that signs in again
 }
 
-func (Login) file() string        { return "login.html" }
-func (Password) file() string     { return "password.html" }
-func (NewPassword) file() string  { return "newpassword.html" }
-func (MFA) file() string          { return "mfa.html" }
-func (ChooseFactor) file() string { return "choosefactor.html" }
-func (Enroll) file() string       { return "enroll.html" }
-func (EnrollCode) file() string   { return "enrollcode.html" }
-func (Device) file() string       { return "device.html" }
-func (Portal) file() string       { return "portal.html" }
-func (Choose) file() string       { return "choose.html" }
-func (Post) file() string         { return "post.html" }
-func (Handoff) file() string      { return "handoff.html" }
-func (Settings) file() string     { return "settings.html" }
-func (Help) file() string         { return "help.html" }
-func (Error) file() string        { return "error.html" }
-func (SignedOut) file() string    { return "signedout.html" }
+func (Login) file() string         { return "login.html" }
+func (Password) file() string      { return "password.html" }
+func (NewPassword) file() string   { return "newpassword.html" }
+func (MFA) file() string           { return "mfa.html" }
+func (ChooseFactor) file() string  { return "choosefactor.html" }
+func (Enroll) file() string        { return "enroll.html" }
+func (EnrollCode) file() string    { return "enrollcode.html" }
+func (Rescue) file() string        { return "rescue.html" }
+func (RecoveryCodes) file() string { return "recoverycodes.html" }
+func (Device) file() string        { return "device.html" }
+func (Portal) file() string        { return "portal.html" }
+func (Choose) file() string        { return "choose.html" }
+func (Post) file() string          { return "post.html" }
+func (Handoff) file() string       { return "handoff.html" }
+func (Settings) file() string      { return "settings.html" }
+func (Help) file() string          { return "help.html" }
+func (Error) file() string         { return "error.html" }
+func (SignedOut) file() string     { return "signedout.html" }

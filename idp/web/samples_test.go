@@ -176,6 +176,14 @@ func samples(p *Pages) map[string]Page {
 		"enroll-error":     wrong,
 		"enrollcode":       EnrollCode{Frame: typed, F: "flow", App: app},
 		"enrollcode-error": EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
+		"rescue":           Rescue{Frame: typed, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"rescue-error":     Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
+		"rescue-away":      Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
+		"rescue-off":       Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"recoverycodes": RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: []string{
+			"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
+			"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
+		}},
 		"device":           Device{Frame: in, F: "flow", App: app, Days: 7},
 		"portal":           Portal{Frame: in, F: "form", Tiles: all},
 		"portal-one":       Portal{Frame: in, F: "form", Tiles: all[:1]},
@@ -208,7 +216,7 @@ func sampleSettings(in Frame) Settings {
 		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
-		Add:      []Link{{"Add a passkey", "/enroll/passkey"}},
+		Add:      []Link{{"Add a passkey", "/enroll/passkey"}}, Recovery: true, Codes: 7,
 		Password: Link{"Change your password", "/password"}, PasswordExpires: "7 March 2026",
 	}
 }

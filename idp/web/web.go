@@ -40,6 +40,8 @@ var all = []Page{
 	ChooseFactor{},
 	Enroll{},
 	EnrollCode{},
+	Rescue{},
+	RecoveryCodes{},
 	Device{},
 	Portal{},
 	Choose{},

@@ -1,0 +1,136 @@
+package idp
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Bounds of recovery codes (security.md C-35: ten, of 80 bits at least, each good once).
+const (
+	recoveryCodes  = 10
+	fewCodes       = 3 // so many left are worth a reminder
+	recoveryGroup  = 4
+	recoveryGroups = 4 // 16 characters of 5 bits
+)
+
+// makeRecoveryCodes gives a person ten new codes in the place of those they had. The store keeps hashes: nobody can read
+// the codes again, and 80 random bits are not found by trying. Old ones go first, so that no two sets are good at once.
+func (g *Gateway) makeRecoveryCodes(ctx context.Context, userKey string) ([]string, error) {
+	ctx = context.WithoutCancel(ctx)
+	if err := g.dropRecoveryCodes(ctx, userKey); err != nil {
+		return nil, err
+	}
+	codes := make([]string, recoveryCodes)
+	for i := range codes {
+		codes[i] = g.code(recoveryGroup, recoveryGroups)
+		e := Enrollment{User: userKey, Factor: RecoveryFactor, ID: recoveryID(userKey, codes[i]), Label: "Recovery code " + strconv.Itoa(i+1), Created: g.now()}
+		if err := g.store.PutEnrollment(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	return codes, nil
+}
+
+// dropRecoveryCodes makes a person's codes worthless.
+func (g *Gateway) dropRecoveryCodes(ctx context.Context, userKey string) error {
+	old, err := g.store.UserEnrollments(ctx, userKey, RecoveryFactor)
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if err := g.store.DeleteEnrollment(ctx, userKey, RecoveryFactor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeRecoveryCode spends a code. It answers ErrNotFound where there is none like it, or somebody was faster.
+func (g *Gateway) takeRecoveryCode(ctx context.Context, userKey, code string) (Proof, error) {
+	id := recoveryID(userKey, code)
+	if err := g.store.DeleteEnrollment(ctx, userKey, RecoveryFactor, id); err != nil {
+		return Proof{}, err
+	}
+	return Proof{Factor: RecoveryFactor, At: g.now()}, nil
+}
+
+// recoveryLeft returns how many codes a person has left.
+func (g *Gateway) recoveryLeft(ctx context.Context, userKey string) (int, error) {
+	left, err := g.store.UserEnrollments(ctx, userKey, RecoveryFactor)
+	return len(left), err
+}
+
+func recoveryID(userKey, code string) string {
+	h := codeID(userKey, code)
+	return hex.EncodeToString(h[:])
+}
+
+// withoutCodes returns the enrollments that are of a factor.
+func withoutCodes(list []Enrollment) []Enrollment {
+	return slices.DeleteFunc(list, func(e Enrollment) bool { return isRescue(e.Factor) })
+}
+
+// takesRecovery reports whether a recovery code counts anywhere for a person.
+func (g *Gateway) takesRecovery(u *User) bool {
+	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool {
+		p := guard.For(u)
+		return p.MFA.Mode != MFAOff && p.Rescue.takes(RecoveryFactor)
+	})
+}
+
+// postRecovery makes new codes and shows them, this one time. It takes a second step that was passed a moment ago:
+// whoever finds the session open must not walk away with ten ways in.
+func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	if !g.takesRecovery(&v.session.User) {
+		return redirect(w, "/settings")
+	}
+	if !g.proved(v) {
+		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
+	}
+	e := g.event(r, v, EventEnroll, Success)
+	e.Factor, e.Reason = RecoveryFactor, "made"
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	codes, err := g.makeRecoveryCodes(r.Context(), v.session.User.Key())
+	if err != nil {
+		return err
+	}
+	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
+	return nil
+}
+
+// recoveryNotice tells somebody who came in by a code, or has few left, what to do about it.
+func (g *Gateway) recoveryNotice(ctx context.Context, v *visitor) (web.Notice, error) {
+	by := func(factor string) bool {
+		return slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return p.Factor == factor })
+	}
+	left, err := g.recoveryLeft(ctx, v.session.User.Key())
+	n := web.Notice{Link: web.Link{Label: "Open your settings", URL: "/settings"}}
+	switch {
+	case err != nil:
+	case by(RecoveryFactor):
+		n.Text = "You signed in with a recovery code and have " + codesInWords(left) + " left. If your second step is lost, remove it and set up another."
+	case by(BypassFactor):
+		n.Text = "You signed in with a code of the service desk. If your second step is lost, remove it and set up another now."
+	case left > 0 && left <= fewCodes:
+		n.Text = "You have only " + codesInWords(left) + " left. Make new ones before you need them."
+	}
+	return n, err
+}
+
+func codesInWords(n int) string {
+	switch n {
+	case 0:
+		return "none"
+	case 1:
+		return "1 recovery code"
+	}
+	return strconv.Itoa(n) + " recovery codes"
+}

@@ -1,0 +1,171 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// rescueName is what tries of codes that stand in for a factor are counted under, whichever kind they are meant for.
+const rescueName = "rescue"
+
+// getRescue helps somebody who can use none of their second steps: by a code that stands in for one, else by whom to
+// call, with a reference number that the service desk finds in the audit log.
+func (g *Gateway) getRescue(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.onTheWay(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	d, due, err := g.rescueDue(r, v)
+	if err != nil {
+		return err
+	}
+	if !due {
+		return g.next(w, r, v)
+	}
+	if outOfReach(d) {
+		return g.showAway(w, r, v, d, readiness{})
+	}
+	e := g.event(r, v, EventMFA, Failure)
+	e.Reason, e.Factor = "cannot", rescueName
+	g.decidedBy(&e, v, d)
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	p := g.rescuePage(v)
+	p.Ref = e.Ref
+	g.show(w, http.StatusOK, p)
+	return nil
+}
+
+// rescueDue reports whether a second step is what keeps somebody from where they are going: it is asked, or cannot be and
+// the plan for that denies.
+func (g *Gateway) rescueDue(r *http.Request, v *visitor) (Decision, bool, error) {
+	d, err := g.askedNow(r, v)
+	return d, err == nil && (d.Verdict == Ask && d.Reason != AskSession || outOfReach(d)), err
+}
+
+// outOfReach reports whether somebody is denied because their factor cannot be asked, and for nothing else.
+func outOfReach(d Decision) bool { return d.Verdict == Deny && d.Section == "outage" }
+
+// showAway tells somebody that their second step cannot be asked. A code stands in for it there as well, where the policy
+// takes one.
+func (g *Gateway) showAway(w http.ResponseWriter, r *http.Request, v *visitor, d Decision, ready readiness) error {
+	e, silent := g.event(r, v, EventMFA, Failure), namesOf(ready.unreachable)
+	if d.Outage != "" {
+		silent = []string{d.Outage} // what the person has, and not what would have stood in for it
+	}
+	no := &Error{Status: http.StatusServiceUnavailable, Public: notAnswering(silent) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
+	if outOfReach(d) {
+		e.Kind, e.Result = EventDecision, Denied
+		no = &Error{Status: http.StatusForbidden, Public: notAnswering(silent) + " This does not open without it. Try again in a few minutes.", Reason: d.Reason}
+	}
+	g.decidedBy(&e, v, d)
+	e.Reason = no.Reason
+	if g.rescueMode(v) == RescueOff {
+		return g.refuse(r, e, no)
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	w.Header().Set("Retry-After", "5")
+	p := g.rescuePage(v)
+	p.Away, p.Error, p.Ref = true, no.Public, e.Ref
+	g.show(w, no.Status, p)
+	return nil
+}
+
+// notAnswering says which second step does not answer.
+func notAnswering(factors []string) string {
+	if len(factors) != 1 || factors[0] == "" {
+		return "Your second step does not answer just now."
+	}
+	return factorLabel(factors[0]) + " does not answer just now."
+}
+
+func (g *Gateway) rescuePage(v *visitor) web.Rescue {
+	mode := g.rescueMode(v)
+	return web.Rescue{
+		Frame: g.frame(v), F: v.fid, Action: "/rescue", App: g.label(v.flow.App), Recovery: mode == RescueAny, Bypass: mode != RescueOff,
+		Back: v.withFlow("/login"),
+	}
+}
+
+// rescueMode returns which codes count where the visitor is going.
+func (g *Gateway) rescueMode(v *visitor) RescueMode {
+	if s := g.policyFor(v).Rescue; s != nil {
+		return s.Mode
+	}
+	return RescueAny
+}
+
+const wrongRescue = "That code is not right, or it has been used. Check each character, or ask the service desk for a new one."
+
+// postRescue takes a code.
+func (g *Gateway) postRescue(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.takeStep(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	_, due, err := g.rescueDue(r, v)
+	if err != nil {
+		return err
+	}
+	if !due || g.rescueMode(v) == RescueOff {
+		return g.next(w, r, v)
+	}
+	page := g.rescuePage(v)
+	page.Error, err = g.mayTry(r, v, rescueName, EventMFA)
+	if err != nil {
+		return err
+	}
+	if page.Error != "" {
+		w.Header().Set("Retry-After", "900")
+		g.show(w, http.StatusTooManyRequests, page)
+		return nil
+	}
+	p, err := g.takeCode(r.Context(), v, r.PostForm.Get("code"))
+	e := g.event(r, v, EventMFA, Success)
+	e.Factor = p.Factor
+	if errors.Is(err, ErrNotFound) {
+		e.Result, e.Reason, e.Factor = Failure, "bad_credentials", rescueName
+		if err := errors.Join(g.countDay(r, v, rescueName), g.record(r, e)); err != nil {
+			return err
+		}
+		page.Error, page.Wrong, page.Ref = wrongRescue, true, e.Ref
+		g.show(w, http.StatusUnauthorized, page)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.forgetTries(r.Context(), v, rescueName); err != nil {
+		return err
+	}
+	if err := g.record(r, e); err != nil {
+		return err
+	}
+	if err := g.pass(w, r, v, p); err != nil {
+		return err
+	}
+	return g.next(w, r, v)
+}
+
+// takeCode spends the code that somebody typed: a recovery code of theirs, else a bypass code.
+func (g *Gateway) takeCode(ctx context.Context, v *visitor, code string) (Proof, error) {
+	ctx, user, takes := context.WithoutCancel(ctx), v.session.User.Key(), g.policyFor(v).Rescue.takes
+	if len(code) > mostName {
+		return Proof{}, ErrNotFound
+	}
+	if takes(RecoveryFactor) {
+		if p, err := g.takeRecoveryCode(ctx, user, code); !errors.Is(err, ErrNotFound) {
+			return p, err
+		}
+	}
+	if takes(BypassFactor) {
+		return g.takeBypass(ctx, user, code)
+	}
+	return Proof{}, ErrNotFound
+}
