@@ -175,6 +175,16 @@ func TestDuoJourney(t *testing.T) {
 			step.run(h.on(t), t, b.on(t))
 		})
 	}
+	h.duo.Set("", duoservice.Breaks)
+	if err := h.Reload(); err != nil { // which forgets that Duo was well
+		t.Fatal(err)
+	}
+	b.Open(h.Portal("/"))
+	b.WaitKind("portal")
+	b.Click(`form[action="/apps/connect"] button`)
+	b.WaitText("Duo does not answer")
+	b.WaitKind("rescue")
+	b.Shoot("duo-away")
 	b.Close()
 	for what, text := range map[string]string{"client secret": h.duo.Secret, "code": "duo_code="} {
 		if strings.Contains(h.Log.String(), text) {
