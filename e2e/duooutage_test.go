@@ -44,6 +44,9 @@ func TestDuoOutage(t *testing.T) {
 	away := susan.Get(h.Portal("/apps/connect"))
 	susan.Walk(susan.Get(h.confirm(strings.TrimPrefix(away.Header.Get("Refresh"), "0; url="))), h.susan, "post")
 	susan.Walk(susan.Get(h.Portal("/apps/clock")), h.susan, "post")
+	if out, err := h.Command("gatehouse", "check", "--config", h.config()); !strings.Contains(out, "Duo takes our key at "+h.duo.Origin()) {
+		t.Errorf("check does not tell how Duo is: %v: %s", err, out)
+	}
 	for _, outage := range duoOutages {
 		t.Run(outage.name, func(t *testing.T) {
 			own := h.on(t)
