@@ -2,13 +2,11 @@ package caddymodule
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -103,16 +101,11 @@ func (d *Directory) open(name string, settings any, fill func(*ldap.Config)) (id
 		Attributes: d.attributes(), GroupsFilter: d.GroupsFilter, Log: lastingLog(),
 	}
 	fill(&cfg)
-	var pem []byte
-	if d.CAFile != "" {
-		if pem, err = os.ReadFile(d.CAFile); err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file %s holds no certificate in PEM", d.CAFile)
-		}
+	roots, pem, err := readCAFile(d.CAFile)
+	if err != nil {
+		return nil, err
 	}
+	cfg.RootCAs = roots
 	key, err := identityOf(name, settings, secret, pem)
 	if err != nil {
 		return nil, err

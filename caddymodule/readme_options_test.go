@@ -42,6 +42,7 @@ var blocks = []struct{ heading, text string }{
 	{"source ldap", "source s ldap {\nnonsense\n}"},
 	{"factor totp", "factor totp {\nnonsense\n}"},
 	{"factor passkey", "factor passkey {\nnonsense\n}"},
+	{"factor duo", "factor duo {\nnonsense\n}"},
 	{"application", "application a link https://example.com {\nnonsense\n}"}, // a link has no options of its own
 	{"application amazon_connect", "application a amazon_connect {\nnonsense\n}"},
 	{"application saml", "application a saml {\nnonsense\n}"},

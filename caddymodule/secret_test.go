@@ -58,7 +58,9 @@ func TestNoSecretLeaves(t *testing.T) {
 	hash := strings.TrimSuffix(DemoHash, "M") + "E" // as good a hash as the other, and not in the file
 	socket := filepath.Join(s.dir, "admin.sock")
 	logFile := filepath.Join(s.dir, "caddy.log")
-	file := s.caddyfileWith(fmt.Sprintf("log {\noutput file %s\nlevel DEBUG\n}\nservers {\ntrace\n}", logFile), "seal_key "+s.secret("seal", canary))
+	duo := "canary-0123456789012345678901234567890ab"
+	file := s.caddyfileWith(fmt.Sprintf("log {\noutput file %s\nlevel DEBUG\n}\nservers {\ntrace\n}", logFile), "seal_key "+s.secret("seal", canary)+
+		"\nfactor duo {\napi_hostname 127.0.0.1:1\nclient_id DI0123456789ABCDEFGH\nclient_secret "+s.secret("duo", duo)+"\n}")
 	file = strings.Replace(file, "admin off\n\tpersist_config off", "admin unix/"+socket, 1)
 	file = strings.Replace(file, DemoHash, s.secret("hash", hash), 1)
 	adapted := s.json(file)
@@ -90,7 +92,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		if len(text) < 100 {
 			t.Errorf("%s is empty: %q", name, text)
 		}
-		for what, secret := range map[string]string{"seal key": canary, "hash": hash} {
+		for what, secret := range map[string]string{"seal key": canary, "hash": hash, "client secret": duo} {
 			quoted, _ := json.Marshal(secret)
 			if strings.Contains(string(text), secret) || strings.Contains(string(text), strings.Trim(string(quoted), `"`)) {
 				t.Errorf("%s holds the %s", name, what)

@@ -118,8 +118,8 @@ func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*Us
 	return u, gone, err
 }
 
-// forgetCodes lifts the lock that wrong codes have put on a person's factor.
+// forgetCodes lifts the lock that wrong codes have put on a person's factor, and that leaving for it has.
 func (g *Gateway) forgetCodes(ctx context.Context, user, factor string) error {
 	short, daily := tryKeys(user, factor)
-	return errors.Join(g.store.Clear(ctx, short), g.store.Clear(ctx, daily))
+	return errors.Join(g.store.Clear(ctx, short), g.store.Clear(ctx, daily), g.store.Clear(ctx, leaveKey(user, factor)))
 }

@@ -25,9 +25,10 @@
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups,
 //	             edition.go the files that they read; explain.go decides again and says why, fallback.go who has none
-//	mfa.go       a factor is challenged (step.go) and judged; enroll.go sets one up behind its gate;
-//	             fresh.go, what takes a second step that was passed a moment ago; rescue.go, codes in the place of one
-//	             (recovery.go, bypass.go)
+//	readiness.go which factors somebody can use now
+//	mfa.go       a factor is challenged (step.go) and judged; away.go where its page is not ours; enroll.go sets one up
+//	             behind its gate; fresh.go, what takes a second step that was passed a moment ago; rescue.go, codes in
+//	             the place of one (recovery.go, bypass.go)
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go
@@ -37,6 +38,6 @@
 // What administrators do by command is in administer.go, movesource.go, check.go, checkuser.go and
 // checkpassword.go.
 //
-// Nothing here starts a goroutine, and a Gateway holds no state that matters: that is in the store and in the
+// No goroutine here outlives the request that needs it, and a Gateway holds no state that matters: that is in the store and in the
 // [Limiter], which the configurations before and after a reload share.
 package idp

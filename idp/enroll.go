@@ -217,10 +217,8 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 		return g.next(w, r, v)
 	}
 	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
-		if away, err := g.beginStep(r, v, f, stepEnroll); err != nil {
+		if _, err := g.beginStep(r, v, f, stepEnroll, g.attempt(r, v, Decision{})); err != nil {
 			return err
-		} else if away != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), away)
 		}
 	}
 	g.showEnroll(w, v, f, http.StatusOK, "")

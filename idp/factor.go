@@ -69,6 +69,7 @@ type Attempt struct {
 	Flow     string        // id of the sign-in in progress
 	Browser  [32]byte      // which browser; the step is worthless in another
 	Callback string        // where an off-origin step returns to
+	State    string        // what it returns with, as "state"; good once
 	Fresh    bool          // an old proof at the factor's service will not do
 	MaxAge   time.Duration // how old a proof may be; 0 means any
 	Client   netip.Addr

@@ -199,7 +199,7 @@ func (g *Gateway) start(w http.ResponseWriter, r *http.Request, v *visitor, f *f
 	}
 	if own, _ := g.passwordless(); own != nil && v.session == nil {
 		v.flow = f // with the question at once, so that the page of the name need not write the flow a second time
-		g.offerLogin(r.Context(), g.attempt(r, v, own), f)
+		g.offerLogin(r.Context(), g.attempt(r, v, Decision{}), f)
 	}
 	return g.begin(r.Context(), v, f)
 }

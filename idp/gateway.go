@@ -16,8 +16,8 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
 
-// Gateway is the portal with its sign-in: one http.Handler for one configuration. It starts no
-// goroutine and keeps no state of its own but what may be forgotten, so that a reload may drop it at any time.
+// Gateway is the portal with its sign-in: one http.Handler for one configuration. It leaves no
+// goroutine behind and keeps no state of its own but what may be forgotten, so that a reload may drop it at any time.
 type Gateway struct {
 	portal   Portal
 	origin   string // "https://sso.example.com"

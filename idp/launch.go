@@ -154,7 +154,7 @@ func (g *Gateway) launch(w http.ResponseWriter, r *http.Request, v *visitor, d D
 		if err := g.record(r, e); err != nil {
 			return err
 		}
-		return g.handoff(w, v, a.tile.Label, l.URL())
+		return g.handoff(w, v, web.Handoff{App: a.tile.Label, URL: l.URL()})
 	}
 	sender, ok := a.Application.(SAMLSender)
 	if !ok {

@@ -65,7 +65,7 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	f, d, ready, err := g.askedFactor(r, v)
+	f, d, ready, err := g.askedFactor(r, v, r.PathValue("factor"))
 	if err != nil {
 		return err
 	}
@@ -73,18 +73,21 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	if !v.flow.Step.waits(f, stepVerify, g.now()) {
-		if away, err := g.beginStep(r, v, f, stepVerify); err != nil {
+		a := g.attempt(r, v, d)
+		made, err := g.beginStep(r, v, f, stepVerify, a)
+		if err != nil {
 			return err
-		} else if away != "" {
-			return g.handoff(w, v, factorLabel(f.Name()), away)
+		}
+		if made.URL != "" {
+			return g.leave(w, r, v, asked{f, d, ready}, a, made)
 		}
 	}
 	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
 	return nil
 }
 
-// askedFactor returns the factor of the address where the decision asks for it and the person has it.
-func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, readiness, error) {
+// askedFactor returns the factor of that name where the decision asks for it and the person has it.
+func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor, Decision, readiness, error) {
 	d, err := g.askedNow(r, v)
 	if err != nil || d.Verdict != Ask || d.Reason == AskSession {
 		return nil, d, readiness{}, err
@@ -94,7 +97,7 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor) (Factor, Decision, re
 		return nil, d, ready, err
 	}
 	for _, f := range ready.enrolled {
-		if f.Name() == r.PathValue("factor") {
+		if f.Name() == name {
 			return f, d, ready, nil
 		}
 	}
@@ -113,11 +116,16 @@ func (g *Gateway) askedNow(r *http.Request, v *visitor) (Decision, error) {
 	return d, err
 }
 
-func (g *Gateway) attempt(r *http.Request, v *visitor, f Factor) Attempt {
-	return Attempt{
-		App: v.flow.App, Flow: v.fid, Browser: v.browser, Callback: g.origin + "/" + f.Name() + "/callback",
-		Client: g.client(r), Device: deviceLabel(r.UserAgent()),
+// attempt describes a try at a step. Where the policy does not say for how long a proof is good, an old one will not do.
+func (g *Gateway) attempt(r *http.Request, v *visitor, d Decision) Attempt {
+	a := Attempt{
+		App: v.flow.App, Flow: v.fid, Browser: v.browser, Client: g.client(r), Device: deviceLabel(r.UserAgent()),
+		Callback: g.origin + callbackPath, State: g.randomText() + g.randomText() + appSuffix(v.flow.App),
 	}
+	if a.Fresh = d.Mode != MFAEvery; !a.Fresh {
+		a.MaxAge = g.policyFor(v).MFA.Every
+	}
+	return a
 }
 
 func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Decision, ready readiness, status int, message string) {
@@ -158,13 +166,16 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	f, d, ready, err := g.askedFactor(r, v)
+	f, d, ready, err := g.askedFactor(r, v, r.PathValue("factor"))
 	if err != nil {
 		return err
 	}
-	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if f == nil || !v.flow.Step.waits(f, stepVerify, g.now()) || v.flow.Step.View.Closed {
+	if f == nil || v.flow.Step.waits(f, stepVerify, g.now()) && v.flow.Step.View.Closed {
 		return g.next(w, r, v)
+	}
+	// An answer counts for the very step that was shown, of this flow, factor and person.
+	if !v.flow.Step.waits(f, stepVerify, g.now()) {
+		return redirect(w, v.withFlow("/mfa/"+f.Name()))
 	}
 	if said, err := g.declined(r, v, f, EventMFA); err != nil {
 		return err

@@ -154,56 +154,6 @@ func (g *Gateway) signInAgain(w http.ResponseWriter, r *http.Request, v *visitor
 	return redirect(w, v.withFlow("/login"))
 }
 
-// readiness sorts the allowed factors by what the person can do with them.
-type readiness struct {
-	enrolled, unreachable, open []Factor
-	err                         error
-}
-
-// standing is how a person stands with a factor, as the factor says.
-type standing struct {
-	state Readiness
-	err   error
-}
-
-// askReady asks a factor once in a request, however many applications want to know, since it asks a service or the store. What
-// somebody has shown or set up since is asked about anew; see raise.
-func (v *visitor) askReady(ctx context.Context, f Factor) standing {
-	s, asked := v.asked[f.Name()]
-	if asked {
-		return s
-	}
-	s.state, s.err = f.Ready(ctx, &v.session.User)
-	if v.asked == nil {
-		v.asked = map[string]standing{}
-	}
-	v.asked[f.Name()] = s
-	return s
-}
-
-// readyFactors asks each allowed factor, in the policy's order. A factor that fails to answer is unreachable:
-// never enrolled, and never a reason to let somebody enroll another one.
-func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) (readiness, error) {
-	var out readiness
-	for _, n := range names {
-		f := g.factor(n)
-		if f == nil {
-			continue
-		}
-		switch s := v.askReady(ctx, f); {
-		case s.err != nil || s.state == Unreachable:
-			out.unreachable, out.err = append(out.unreachable, f), s.err
-		case s.state == Enrolled:
-			out.enrolled = append(out.enrolled, f)
-		default:
-			if _, ok := f.(Enroller); ok {
-				out.open = append(out.open, f)
-			}
-		}
-	}
-	return out, ctx.Err()
-}
-
 // pass adds a proof to the session, the flow and, where it may be kept there, the device, under a new session id.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Proof) error {
 	p.At = p.At.Round(0).UTC() // as it will be read back; see [Visit]
@@ -270,4 +220,12 @@ func factorLabel(name string) string {
 		return "Passkey"
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// inSentence is a label amid other words. A name keeps its capital letter.
+func inSentence(label string) string {
+	if strings.HasPrefix(label, "Duo") {
+		return label
+	}
+	return strings.ToLower(label)
 }

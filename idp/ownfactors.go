@@ -32,7 +32,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 	}
 	for _, f := range g.factors {
 		if _, ok := f.(Enroller); ok {
-			add = append(add, web.Link{Label: "Add " + withArticle(strings.ToLower(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
+			add = append(add, web.Link{Label: "Add " + withArticle(inSentence(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
 		}
 	}
 	return own, add, nil

@@ -33,7 +33,7 @@ func (g *Gateway) keepOffer(r *http.Request, v *visitor) error {
 	if f == nil || v.flow.Name != "" || v.flow.Step.waits(f, stepLogin, g.now()) {
 		return nil
 	}
-	g.offerLogin(r.Context(), g.attempt(r, v, f), v.flow)
+	g.offerLogin(r.Context(), g.attempt(r, v, Decision{}), v.flow)
 	return g.keep(r.Context(), v)
 }
 
@@ -50,7 +50,7 @@ func (g *Gateway) postLoginFactor(w http.ResponseWriter, r *http.Request) error 
 	asked := v.flow.Step
 	// One answer to one question, whatever comes of it.
 	v.flow.Step, v.flow.Name = nil, ""
-	g.offerLogin(r.Context(), g.attempt(r, v, f), v.flow)
+	g.offerLogin(r.Context(), g.attempt(r, v, Decision{}), v.flow)
 	if err := g.keep(r.Context(), v); err != nil {
 		return err
 	}

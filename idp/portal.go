@@ -125,7 +125,7 @@ func (g *Gateway) askedLabel(p *Policy, d Decision) string {
 	case 0:
 		return "second step"
 	case 1:
-		return strings.ToLower(factorLabel(names[0]))
+		return inSentence(factorLabel(names[0]))
 	}
 	return "second step"
 }

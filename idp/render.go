@@ -113,8 +113,9 @@ func redirect(w http.ResponseWriter, path string) error {
 
 // handoff sends the browser off our origin by a page of ours. A redirect would do as well but for
 // Chromium, which applies the form-action of the page that posted to every redirect that follows.
-func (g *Gateway) handoff(w http.ResponseWriter, v *visitor, app, url string) error {
-	w.Header().Set("Refresh", "0; url="+url)
-	g.show(w, http.StatusOK, web.Handoff{Frame: g.frame(v), App: app, URL: url})
+func (g *Gateway) handoff(w http.ResponseWriter, v *visitor, p web.Handoff) error {
+	w.Header().Set("Refresh", "0; url="+p.URL)
+	p.Frame = g.frame(v)
+	g.show(w, http.StatusOK, p)
 	return nil
 }

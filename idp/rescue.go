@@ -53,11 +53,14 @@ func outOfReach(d Decision) bool { return d.Verdict == Deny && d.Section == "out
 // showAway tells somebody that their second step cannot be asked. A code stands in for it there as well, where the policy
 // takes one.
 func (g *Gateway) showAway(w http.ResponseWriter, r *http.Request, v *visitor, d Decision, ready readiness) error {
-	e := g.event(r, v, EventMFA, Failure)
-	no := &Error{Status: http.StatusServiceUnavailable, Public: notAnswering(namesOf(ready.unreachable)) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
+	e, silent := g.event(r, v, EventMFA, Failure), namesOf(ready.unreachable)
+	if d.Outage != "" {
+		silent = []string{d.Outage} // what the person has, and not what would have stood in for it
+	}
+	no := &Error{Status: http.StatusServiceUnavailable, Public: notAnswering(silent) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
 	if outOfReach(d) {
 		e.Kind, e.Result = EventDecision, Denied
-		no = &Error{Status: http.StatusForbidden, Public: notAnswering([]string{d.Outage}) + " This does not open without it. Try again in a few minutes.", Reason: d.Reason}
+		no = &Error{Status: http.StatusForbidden, Public: notAnswering(silent) + " This does not open without it. Try again in a few minutes.", Reason: d.Reason}
 	}
 	g.decidedBy(&e, v, d)
 	e.Reason = no.Reason

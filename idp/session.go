@@ -212,10 +212,11 @@ type visitor struct {
 	device  cookie    // of the device
 	browser Hash      // which browser; flows are bound to it
 	flow    *flow
-	fid     string              // id under which the flow is kept, "" where there is none
-	facts   *Facts              // of the request, once they were asked for
-	judged  *Visit              // what was decided on last
-	asked   map[string]standing // of the factors, by their names, once they were asked
+	fid     string            // id under which the flow is kept, "" where there is none
+	facts   *Facts            // of the request, once they were asked for
+	judged  *Visit            // what was decided on last
+	answers string            // name of the factor whose answer is being judged, "" where none is
+	asked   map[string]*reply // of the factors, by their names, once they were asked
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.

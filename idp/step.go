@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -31,19 +32,25 @@ func (s *step) waits(f Factor, kind stepKind, now time.Time) bool {
 	return s != nil && s.Factor == f.Name() && s.Kind == kind && (s.Expires.IsZero() || !now.After(s.Expires))
 }
 
-// beginStep has a factor make its question and keeps it with the flow. It returns the address off our origin where the
-// question is put there.
-func (g *Gateway) beginStep(r *http.Request, v *visitor, f Factor, kind stepKind) (string, error) {
+// beginStep has a factor make its question and keeps it with the flow. One that is put at another site is not kept: see
+// [Gateway.leave].
+func (g *Gateway) beginStep(r *http.Request, v *visitor, f Factor, kind stepKind, a Attempt) (Step, error) {
 	begin, event := f.Challenge, EventMFA
 	if kind == stepEnroll {
 		begin, event = f.(Enroller).BeginEnroll, EventEnroll
 	}
-	made, err := begin(r.Context(), &v.session.User, g.attempt(r, v, f))
+	made, err := begin(r.Context(), &v.session.User, a)
+	if err == nil && made.URL != "" && kind != stepVerify {
+		err = fmt.Errorf("factor %s is set up at another site, which is not supported", f.Name())
+	}
 	if err != nil {
-		return "", g.factorFailed(r, v, f, event, err)
+		return Step{}, g.factorFailed(r, v, f, event, err)
+	}
+	if made.URL != "" {
+		return made, nil
 	}
 	v.flow.Step = newStep(f, kind, made)
-	return made.URL, g.keep(r.Context(), v)
+	return made, g.keep(r.Context(), v)
 }
 
 func newStep(f Factor, kind stepKind, made Step) *step {
@@ -55,7 +62,7 @@ func (g *Gateway) askAnew(r *http.Request, v *visitor, f Factor) error {
 	if !v.flow.Step.View.Once {
 		return nil
 	}
-	_, err := g.beginStep(r, v, f, v.flow.Step.Kind)
+	_, err := g.beginStep(r, v, f, v.flow.Step.Kind, g.attempt(r, v, Decision{}))
 	return err
 }
 

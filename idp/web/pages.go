@@ -190,8 +190,10 @@ type Field struct{ Name, Value string }
 // Handoff sends the browser off our origin by a visible link and a Refresh header.
 type Handoff struct {
 	Frame
-	App string
-	URL string
+	App    string // where it goes
+	For    string // what the person is on the way to, where that is something else
+	URL    string
+	Others []Link // for whoever cannot go there
 }
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,

@@ -194,7 +194,11 @@ func samples(p *Pages) map[string]Page {
 		"post": Post{Frame: in, App: app, Action: "https://eu-west-2.signin.aws.amazon.com/saml", Fields: []Field{
 			{"SAMLResponse", strings.Repeat("PHNhbWxwOlJlc3BvbnNl+/", 40) + "=="}, {"RelayState", "https://eu-west-2.console.aws.amazon.com/connect/federate/1?destination=%2Fccp-v2&new_domain=true"},
 		}},
-		"handoff":            Handoff{Frame: typed, App: "Duo", URL: "https://api-1234abcd.duosecurity.com/oauth/v1/authorize?a=1&b=2"},
+		"handoff": Handoff{Frame: typed, App: "Example", URL: "https://example.test/?a=1&b=2"},
+		"handoff-duo": Handoff{
+			Frame: in, App: "Duo", For: app, URL: "https://api-1234abcd.duosecurity.com/oauth/v1/authorize?a=1&b=2",
+			Others: []Link{{"Authenticator app", "/mfa/totp?f=flow"}, {"Cancel and go back", "/"}},
+		},
 		"settings":           sampleSettings(in),
 		"settings-empty":     Settings{Frame: in, F: "form", Sessions: []Item{{ID: "s1", Label: "Chromium on Linux", Current: true}}},
 		"help":               sampleHelp(in),
