@@ -27,14 +27,26 @@ func (g *Gateway) note(ctx context.Context, e Event) error {
 // Person returns whom an administrator means: somebody by a name that signs in, or by a user key
 // ("corp:" and the immutable id), which also fits people whom their source no longer knows.
 func (g *Gateway) Person(ctx context.Context, name string) (*User, error) {
+	f, err := g.person(ctx, name)
+	return f.user, err
+}
+
+// person is Person, with where the name was found.
+func (g *Gateway) person(ctx context.Context, name string) (found, error) {
 	f, err := g.find(ctx, name)
 	if err == nil && f.user != nil {
-		return f.user, nil
+		return f, nil
 	}
-	if source, id, ok := strings.Cut(name, ":"); ok && source != "" && id != "" {
-		return &User{Source: source, ID: id, Name: id}, nil
+	source, id, ok := strings.Cut(name, ":")
+	if !ok || source == "" || id == "" {
+		return found{}, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
 	}
-	return nil, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
+	u := &User{Source: source, ID: id, Name: id}
+	f = found{user: u, key: u.Key(), asked: g.now()}
+	if o := g.origins[source]; o != nil {
+		f.source = o.passwords
+	}
+	return f, nil
 }
 
 // Revoked is what Revoke ended.
