@@ -89,6 +89,8 @@ type venue struct {
 	saved    map[string][]*http.Cookie
 	code     string   // last invitation or bypass code
 	paper    []string // recovery codes
+	former   string   // code before the last
+	shown    string   // page that was remembered
 }
 
 // browser has cookies and remembers the last answer.
@@ -349,7 +351,7 @@ func (h *venue) wantAudit(ts *testscript.TestScript, args []string) {
 	}
 	got := map[string]string{
 		"kind": last.Kind, "result": last.Result, "reason": last.Reason, "user": last.User, "name": last.Name, "app": last.App, "factor": last.Factor,
-		"client": last.Client.String(), "policy": last.Policy, "rule": last.Rule, "crosssite": fmt.Sprint(last.CrossSite), "breakglass": fmt.Sprint(last.BreakGlass),
+		"client": last.Client.String(), "by": last.By, "policy": last.Policy, "rule": last.Rule, "crosssite": fmt.Sprint(last.CrossSite), "breakglass": fmt.Sprint(last.BreakGlass),
 	}
 	_, shown := want["shown"] // the page shows the line's reference number
 	delete(want, "shown")
