@@ -92,11 +92,11 @@ func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices in
 	return sessions, devices, nil
 }
 
-// ResetFactor deletes a person's enrollments for one factor, or for all (factor ""), and returns them
+// ResetMFA deletes a person's enrollments for one factor, or for all (factor ""), and returns them
 // without their secrets. Each has its line, written before. What was proved with them ends too: sessions,
 // and what devices remember, so that a stolen browser has nothing left. The count of wrong codes is
 // forgotten. The gate of a first enrollment (enroll_first) then stands before them again.
-func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*User, []Enrollment, error) {
+func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User, []Enrollment, error) {
 	u, err := g.Person(ctx, name)
 	if err != nil {
 		return nil, nil, err

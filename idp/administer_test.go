@@ -86,7 +86,7 @@ func TestRevokeReachesPeopleWhoAreGoneFromTheirSource(t *testing.T) {
 	}
 }
 
-func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
+func TestResetMFADeletesWhatIsNamed(t *testing.T) {
 	g, s := adminGateway(t, nil)
 	for _, e := range []idp.Enrollment{
 		{User: "staff:alice", Factor: "totp", ID: "1", Secret: []byte("seed"), Created: adminNow},
@@ -95,7 +95,7 @@ func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
 	} {
 		must(t, s.PutEnrollment(t.Context(), e))
 	}
-	_, gone, err := g.ResetFactor(t.Context(), "alice", "totp", "by root")
+	_, gone, err := g.ResetMFA(t.Context(), "alice", "totp", "by root")
 	must(t, err)
 	if len(gone) != 1 || gone[0].Factor != "totp" || gone[0].Secret != nil {
 		t.Errorf("gone: %+v", gone)
@@ -108,7 +108,7 @@ func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
 	if l := lines(t, s, "reset"); len(l) != 1 || l[0].Factor != "totp" {
 		t.Errorf("audit lines: %+v", l)
 	}
-	_, gone, err = g.ResetFactor(t.Context(), "alice", "totp", "by root")
+	_, gone, err = g.ResetMFA(t.Context(), "alice", "totp", "by root")
 	if err != nil || len(gone) != 0 {
 		t.Errorf("a second time: %+v, %v", gone, err)
 	}

@@ -310,7 +310,7 @@ func (h *venue) invite(ts *testscript.TestScript, args []string) {
 }
 
 func (h *venue) reset(ts *testscript.TestScript, args []string) {
-	_, gone, err := h.gateway.ResetFactor(context.Background(), args[0], "", "the test")
+	_, gone, err := h.gateway.ResetMFA(context.Background(), args[0], "", "the test")
 	ts.Check(err)
 	if len(gone) != 1 {
 		ts.Fatalf("%d enrollments were reset", len(gone))

@@ -81,7 +81,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		return err
 	}
 	for _, s := range live {
-		p.Sessions = append(p.Sessions, web.Item{ID: hex.EncodeToString(s.ID[:]), Label: deviceLabel(s.UserAgent), Detail: "signed in " + onDay(s.SignedIn, now) + " from " + s.Client.String(), Current: s.ID == v.session.ID})
+		p.Sessions = append(p.Sessions, web.Item{ID: hex.EncodeToString(s.ID[:]), Label: s.Label(), Detail: "signed in " + onDay(s.SignedIn, now) + " from " + s.Client.String(), Current: s.ID == v.session.ID})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
