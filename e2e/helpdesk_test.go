@@ -114,6 +114,9 @@ func TestLostPhone(t *testing.T) {
 	// Somebody else has the phone: what is open ends, the code with it.
 	desk.Click(`main button.danger`)
 	desk.WaitText("ended, 0 devices forgotten")
+	if focus := desk.focus(); !strings.HasPrefix(focus, "Done: ") {
+		t.Errorf("the focus is on %q, not on what was done", focus)
+	}
 	desk.Shoot("helpdesk-person")
 	b.Open(s.Portal("/"))
 	b.WaitKind("login")
