@@ -97,6 +97,7 @@ func TestLostPhone(t *testing.T) {
 	b.Click(`main .notice a[href="/settings"]`)
 	b.WaitKind("settings")
 	b.Click(`main a[href="/enroll/totp"]`)
+	b.WaitKind("enroll")
 	b.Walk(s.agent, "the settings", at("settings"))
 	b.WaitText("Your new second step is set up.")
 	b.Open(s.Portal("/"))
