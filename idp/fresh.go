@@ -25,7 +25,10 @@ func (f *flow) proofRule() string {
 func (g *Gateway) proved(v *visitor) bool {
 	for i := range v.session.Proofs {
 		p := &v.session.Proofs[i]
-		if age := g.now().Sub(p.At); p.Factor != PasswordFactor && !(v.flow.Desk && isRescue(p.Factor)) && age >= 0 && age <= flowLife {
+		if p.Factor == PasswordFactor || v.flow.Desk && isRescue(p.Factor) {
+			continue
+		}
+		if age := g.now().Sub(p.At); age >= 0 && age <= flowLife {
 			return true
 		}
 	}
