@@ -211,6 +211,33 @@ func TestHelpDeskTakesGroupsOfBothKinds(t *testing.T) {
 	}
 }
 
+// A code that opens nothing is no help, and whoever gives it is told.
+func TestHelpDeskTellsOfPoliciesWithoutCodes(t *testing.T) {
+	const says = "Nothing that they open takes a code"
+	for _, off := range []bool{true, false} {
+		h := newVenue(t)
+		c := baseConfig(t, h.store, h.clock.Now)
+		agents := []idp.GroupRef{{Source: "staff", Name: "Agents"}}
+		c.HelpDesks = []idp.HelpDesk{{Groups: []idp.GroupRef{{Source: "people", Name: "Help"}}, For: agents}}
+		d := &living{countingSource: &countingSource{name: "people", users: map[string]string{"harry": "correct horse"}, limit: 9}}
+		d.becomes(asBefore)
+		c.Sources = append(c.Sources, inGroup{d, "Help"})
+		if off {
+			c.Policies[0].Rescue = &idp.RescueSection{Mode: idp.RescueOff}
+		}
+		var err error
+		if h.gateway, err = idp.New(c); err != nil {
+			t.Fatal(err)
+		}
+		h.signIn(t, "harry")
+		h.wantPageOf(t, "/helpdesk", "helpdesk")
+		h.form("/helpdesk", "kind", "find", "name", "alice")
+		if strings.Contains(h.now.body, says) != off || !strings.Contains(h.now.body, "Alice Agent") {
+			t.Errorf("codes off: %v: %s", off, h.words())
+		}
+	}
+}
+
 // The page tells of wrong codes, and of a password that has to be changed; what it shows is not what is secret.
 func TestHelpDeskTellsOfLocks(t *testing.T) {
 	h := newDesk(t)

@@ -221,6 +221,9 @@ func (g *Gateway) helpedPage(o *Overview) web.Helped {
 	if locked(rescueName) {
 		p.Warnings = append(p.Warnings, "Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that.")
 	}
+	if !g.takesCode(u, BypassFactor) {
+		p.Warnings = append(p.Warnings, "Nothing that they open takes a code in the place of a second step.")
+	}
 	if o.MustChange != "" {
 		p.Warnings = append(p.Warnings, "The password has to be changed at the next sign-in.")
 	}

@@ -60,7 +60,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}
-	if p.Recovery = g.takesRecovery(&v.session.User); p.Recovery {
+	if p.Recovery = g.takesCode(&v.session.User, RecoveryFactor); p.Recovery {
 		if p.Codes, err = g.recoveryLeft(ctx, user); err != nil {
 			return err
 		}
