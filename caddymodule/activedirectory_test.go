@@ -113,7 +113,8 @@ func TestCheckGroups(t *testing.T) {
 		sources: []idp.Source{groupsOf{
 			"Twins": fmt.Errorf("%w: \"CN=Twins,OU=a\"", idp.ErrAmbiguous), "Gone": idp.ErrNotFound, "Slow": os.ErrDeadlineExceeded,
 		}},
-		Policies: []*PolicyConfig{{Name: "a", Groups: []string{"Agents", "corp/Twins"}}, {Name: "b", Groups: []string{"Gone", "Slow", "Gone"}}},
+		Policies:  []*PolicyConfig{{Name: "a", Groups: []string{"Agents", "corp/Twins"}}, {Name: "b", Groups: []string{"Gone", "Slow", "Gone"}}},
+		HelpDesks: []*HelpDeskConfig{{Groups: []string{"Help"}, For: []string{"corp/Gone"}}},
 	}
 	var got []string
 	for _, f := range a.checkGroups(t.Context()) {
@@ -124,8 +125,10 @@ func TestCheckGroups(t *testing.T) {
 		`error policy a the directory has more than one group "corp/Twins"`,
 		`error policy b the directory has no group "corp/Gone"`,
 		`warning policy b the directory cannot be asked for the group "corp/Slow"`,
+		`ok helpdesk the directory has the group "corp/Help"`,
+		`error helpdesk the directory has no group "corp/Gone"`,
 	} {
-		if len(got) != 4 || !strings.HasPrefix(got[i], want) {
+		if len(got) != 6 || !strings.HasPrefix(got[i], want) {
 			t.Errorf("want %s first in line %d of\n%s", want, i, strings.Join(got, "\n"))
 		}
 	}

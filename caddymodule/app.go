@@ -64,6 +64,8 @@ type App struct {
 	Policies []*PolicyConfig `json:"policies,omitempty"`
 	// Applications are what people open, in the order of the tiles.
 	Applications []*ApplicationEntry `json:"applications,omitempty"`
+	// HelpDesks say who helps whom, on a page of the portal. Default: nobody.
+	HelpDesks []*HelpDeskConfig `json:"help_desks,omitempty"`
 	// WrittenAt says where the Caddyfile names each group of a directory, "policy weekly: corp/Agents" at
 	// "Caddyfile:42", for the warning about one that the directory does not have, and where a policy plans for an
 	// outage, "policy weekly: outage duo", for the warning about a factor that nobody has. The adapter writes it.

@@ -133,6 +133,9 @@ func (a *App) buildPolicies(env *Env, cfg *idp.Config) error {
 	if cfg.Portal.GroupPolicies, err = groupPolicies(a.Portal.GroupPolicies, env.Group); err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}
+	if cfg.HelpDesks, err = a.helpDesks(env.Group); err != nil {
+		return err
+	}
 	for _, p := range a.Policies {
 		policy, err := p.policy(networks, env.Group)
 		if err != nil {

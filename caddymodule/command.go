@@ -24,8 +24,8 @@ func init() {
 		Long: `Checks and administers the SSO gateway.
 
 All subcommands work on the configuration file and on the store, whether Caddy is running or not. Run
-them as the user that Caddy runs as. They exit with 0 when all is well, with 1 when there is something
-to tell (a finding, a refusal), and with 2 when they could not run.`,
+them as the user that Caddy runs as, to whom the database belongs. They exit with 0 when all is well, with
+1 when there is something to tell (a finding, a refusal), and with 2 when they could not run.`,
 		CobraFunc: addCommands,
 	})
 }
@@ -221,11 +221,15 @@ func (l *loaded) openExisting(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		switch _, err := os.Stat(path); {
+		switch info, err := os.Stat(path); {
 		case errors.Is(err, os.ErrNotExist):
 			return fmt.Errorf("%w (%s): start Caddy once, or run this as the user that Caddy runs as, with the same HOME and XDG_DATA_HOME", errNoStore, path)
 		case err != nil:
 			return err
+		default:
+			if err := checkOwner(info, path, os.Geteuid(), os.Args); err != nil {
+				return err
+			}
 		}
 		if err := mayMigrate(ctx, path); err != nil {
 			return err
@@ -263,7 +267,7 @@ func withApp(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 
 // record writes an audit line about what an admin did here.
 func (l *loaded) record(ctx context.Context, kind, reason, detail string) error {
-	if err := l.gateway.Note(ctx, kind, reason, detail+", "+operator()); err != nil {
+	if err := l.gateway.Note(ctx, kind, reason, detail, operator()); err != nil {
 		return fmt.Errorf("done, but %w", err)
 	}
 	return nil
@@ -278,7 +282,7 @@ func operator() string {
 	if by := os.Getenv("SUDO_USER"); by != "" {
 		name += " for " + by + " (sudo)"
 	}
-	return "by command as " + name
+	return "command as " + name
 }
 
 // printJSON writes v for programs.

@@ -128,8 +128,15 @@ func restore(cmd *cobra.Command, args []string) (err error) {
 // mayReplace refuses where a store would be lost: a Caddy that has it open would go on writing to a file
 // that is no longer there.
 func mayReplace(ctx context.Context, path string, overwrite bool) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
+	}
+	if err := checkOwner(info, path, os.Geteuid(), os.Args); err != nil {
+		return err
 	}
 	if !overwrite {
 		return &refusal{fmt.Errorf("%s: %w; --overwrite replaces it and keeps it beside", path, store.ErrExists)}

@@ -18,7 +18,7 @@ func bypassCommand() *cobra.Command {
 		Long: `Makes a code that the person of that name types in the place of a second factor: on the page that asks
 for it, behind "I can't use this". It counts where the policy takes it (rescue_codes), for that sign-in, and
 lets the person set up another factor in the settings. Give it to somebody whom you know to be that person.
-The codes of a person end with "caddy gatehouse user revoke" and "reset-factor".
+The codes of a person end with "caddy gatehouse user revoke" and "reset-mfa".
 
 ` + nameIsKey + `
 

@@ -49,14 +49,14 @@ func TestMisspeltCommandsAreErrors(t *testing.T) {
 	s := newSite(t)
 	file := s.caddyfile("")
 	for want, args := range map[string][]string{
-		`gatehouse has no command "chek"; there are: check`:         {"chek"},
-		`gatehouse keys has no command "rotate"; there are: list`:   {"keys", "rotate"},
-		`gatehouse user has no command "delete"; there are: invite`: {"user", "delete", "demo"},
-		"usage: gatehouse user reset-factor NAME [FACTOR]":          {"user", "reset-factor"},
-		"usage: gatehouse keys uploaded KEY APPLICATION":            {"keys", "uploaded", "x"},
-		`--from: "yesterday" is no time`:                            {"audit", "--from", "yesterday"},
-		"--csv and --json are two formats":                          {"audit", "--csv", "--json"},
-		"unknown flag: --colour":                                    {"check", "--colour"},
+		`gatehouse has no command "chek"; there are: check`:                     {"chek"},
+		`gatehouse keys has no command "rotate"; there are: list`:               {"keys", "rotate"},
+		`gatehouse user has no command "reset-factor"; there are: show, invite`: {"user", "reset-factor", "demo"},
+		"usage: gatehouse user reset-mfa NAME [FACTOR]":                         {"user", "reset-mfa"},
+		"usage: gatehouse keys uploaded KEY APPLICATION":                        {"keys", "uploaded", "x"},
+		`--from: "yesterday" is no time`:                                        {"audit", "--from", "yesterday"},
+		"--csv and --json are two formats":                                      {"audit", "--csv", "--json"},
+		"unknown flag: --colour":                                                {"check", "--colour"},
 	} {
 		_, err := s.command(file, args...)
 		wantFailure(t, err, want)
@@ -75,7 +75,9 @@ func TestNoDatabaseIsMade(t *testing.T) {
 		{"audit"},
 		{"user", "invite", "demo"},
 		{"user", "revoke", "demo"},
-		{"user", "reset-factor", "demo"},
+		{"user", "reset-mfa", "demo"},
+		{"user", "show", "demo"},
+		{"user", "unlock", "demo"},
 		{"keys", "list"},
 		{"keys", "promote", "x"},
 		{"backup", s.dir + "/b"},

@@ -15,6 +15,9 @@ import (
 const nameIsKey = `NAME is a name that signs in, or the user key of the audit log (SOURCE:ID), which also fits people
 whom their source no longer knows.`
 
+// connectLife is how long a session in Amazon Connect may live after its sign-in, whatever becomes of ours.
+const connectLife = "12h"
+
 func revokeCommand() *cobra.Command {
 	return jsonFlag(&cobra.Command{
 		Use:   "revoke NAME",
@@ -25,7 +28,7 @@ session in Amazon Connect lives up to 12 hours.
 
 ` + nameIsKey + `
 
-Works whether Caddy is running or not; a running Caddy follows within seconds.`,
+Works whether Caddy is running or not; a running Caddy follows within a second.`,
 		Example: `  caddy gatehouse user revoke alice@example.com
   caddy gatehouse user revoke corp:4f2a91d0-7d1e-4a3c-9a57-2f1f0f7f3c11`,
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
@@ -41,15 +44,16 @@ func revoke(ctx context.Context, cmd *cobra.Command, l *loaded, name string) err
 	}
 	out := cmd.OutOrStdout()
 	if wantsJSON(cmd) {
-		return printJSON(out, map[string]any{"user": r.User.Key(), "sessions": r.Sessions, "devices": r.Devices})
+		return printJSON(out, map[string]any{"user": r.User.Key(), "sessions": r.Sessions, "devices": r.Devices, "amazon_connect_goes_on": connectLife})
 	}
-	_, err = fmt.Fprintf(out, "%s (%s): %d sessions ended, %d devices forgotten\n", plain(r.User.Label()), plain(r.User.Key()), r.Sessions, r.Devices)
+	_, err = fmt.Fprintf(out, "%s (%s): %d sessions ended, %d devices forgotten\na session that is open in Amazon Connect may go on for up to %s\n",
+		plain(r.User.Label()), plain(r.User.Key()), r.Sessions, r.Devices, connectLife)
 	return err
 }
 
-func resetFactorCommand() *cobra.Command {
+func resetMFACommand() *cobra.Command {
 	return jsonFlag(&cobra.Command{
-		Use:   "reset-factor NAME [FACTOR]",
+		Use:   "reset-mfa NAME [FACTOR]",
 		Short: "Deletes what a person enrolled, for a lost phone",
 		Long: `Deletes a person's enrollments for one factor, or for all. The person then enrolls anew, past the same
 gate as the first time (enroll_first; see "caddy gatehouse user invite"). Their sessions end, their devices are
@@ -58,9 +62,9 @@ forgotten, and without FACTOR their recovery codes are deleted too.
 ` + nameIsKey + `
 
 Works whether Caddy is running or not.`,
-		Example: "  caddy gatehouse user reset-factor alice@example.com totp",
+		Example: "  caddy gatehouse user reset-mfa alice@example.com totp",
 		RunE: runBetween(1, 2, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return resetFactor(ctx, cmd, l, args) })
+			return withApp(cmd, func(ctx context.Context, l *loaded) error { return resetMFA(ctx, cmd, l, args) })
 		}),
 	})
 }
@@ -72,7 +76,7 @@ type deleted struct {
 	Created time.Time `json:"created"`
 }
 
-func resetFactor(ctx context.Context, cmd *cobra.Command, l *loaded, args []string) error {
+func resetMFA(ctx context.Context, cmd *cobra.Command, l *loaded, args []string) error {
 	factor := ""
 	if len(args) > 1 {
 		factor = args[1]
@@ -80,7 +84,7 @@ func resetFactor(ctx context.Context, cmd *cobra.Command, l *loaded, args []stri
 			return errors.New(m.text)
 		}
 	}
-	u, gone, err := l.gateway.ResetFactor(ctx, args[0], factor, operator())
+	u, gone, err := l.gateway.ResetMFA(ctx, args[0], factor, operator())
 	if err != nil {
 		return personError(args[0], err)
 	}

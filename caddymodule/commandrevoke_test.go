@@ -50,40 +50,44 @@ func TestRevokeByCommand(t *testing.T) {
 	if left, err := s.openedStore().UserSessions(t.Context(), "people:demo"); err != nil || len(left) != 0 {
 		t.Errorf("%d sessions are left (%v)", len(left), err)
 	}
+	if got := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(got, "Amazon Connect may go on for up to 12h") {
+		t.Errorf("it does not say what goes on: %s", got)
+	}
 	var again struct {
 		User              string
 		Sessions, Devices int
+		Connect           string `json:"amazon_connect_goes_on"`
 	}
-	if err := json.Unmarshal([]byte(s.mustCommand(file, "user", "revoke", "people:demo", "--json")), &again); err != nil || again.User != "people:demo" || again.Sessions != 0 {
+	if err := json.Unmarshal([]byte(s.mustCommand(file, "user", "revoke", "people:demo", "--json")), &again); err != nil || again.User != "people:demo" || again.Sessions != 0 || again.Connect != "12h" {
 		t.Errorf("by key: %+v, %v", again, err)
 	}
-	if got := s.mustCommand(file, "audit", "--user", "people:demo"); strings.Count(got, `reason="revoked"`) != 2 || !strings.Contains(got, "by command as ") {
+	if got := s.mustCommand(file, "audit", "--user", "people:demo"); strings.Count(got, `reason="revoked"`) != 3 || !strings.Contains(got, `by="command as `) {
 		t.Errorf("audit:\n%s", got)
 	}
 	_, err := s.command(file, "user", "revoke", "nobody")
 	wantRefusal(t, err, "nobody")
 }
 
-func TestResetFactorByCommand(t *testing.T) {
+func TestResetMFAByCommand(t *testing.T) {
 	s := newSite(t)
 	file := s.caddyfile("")
 	s.load(file)
 	s.furnish(s.openedStore())
 
-	got := s.mustCommand(file, "user", "reset-factor", "demo", "totp")
+	got := s.mustCommand(file, "user", "reset-mfa", "demo", "totp")
 	if !strings.Contains(got, "totp of ") || strings.Contains(got, "the-seed") {
-		t.Errorf("reset-factor: %s", got)
+		t.Errorf("reset-mfa: %s", got)
 	}
 	left, err := s.openedStore().UserEnrollments(t.Context(), "people:demo", "")
 	if err != nil || len(left) != 1 || left[0].Factor != "passkey" {
 		t.Errorf("left: %+v (%v)", left, err)
 	}
-	_, err = s.command(file, "user", "reset-factor", "demo", "totp")
+	_, err = s.command(file, "user", "reset-mfa", "demo", "totp")
 	wantRefusal(t, err, "has enrolled nothing of that")
-	_, err = s.command(file, "user", "reset-factor", "demo", "sms")
+	_, err = s.command(file, "user", "reset-mfa", "demo", "sms")
 	wantFailure(t, err, `no factor is named "sms"; there are: totp`)
 	var all struct{ Deleted []deleted }
-	if err := json.Unmarshal([]byte(s.mustCommand(file, "user", "reset-factor", "demo", "--json")), &all); err != nil || len(all.Deleted) != 1 {
+	if err := json.Unmarshal([]byte(s.mustCommand(file, "user", "reset-mfa", "demo", "--json")), &all); err != nil || len(all.Deleted) != 1 {
 		t.Errorf("all: %+v, %v", all, err)
 	}
 }

@@ -15,13 +15,13 @@ func userCommand() *cobra.Command {
 	users := &cobra.Command{
 		Use:   "user",
 		Short: "Helps one person",
-		Long: `Helps one person: with the first enrollment, with a lost phone, or at the end of the job. Helps all of a
-source that was renamed.
+		Long: `Helps one person: with the first enrollment, with a lost phone, after too many wrong codes, or at the end
+of the job. Helps all of a source that was renamed.
 
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 	}
-	hold(users, inviteCommand(), bypassCommand(), revokeCommand(), resetFactorCommand(), moveSourceCommand())
+	hold(users, showCommand(), inviteCommand(), bypassCommand(), unlockCommand(), revokeCommand(), resetMFACommand(), moveSourceCommand())
 	return users
 }
 

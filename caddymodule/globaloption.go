@@ -20,7 +20,7 @@ func init() {
 
 // appOptions are the options of the global block, in the order of the documentation.
 var appOptions = []string{
-	"portal", "store", "seal_key", "audit", "session", "network", "anonymous_networks", "countries", "source", "route", "factor", "policy", "application",
+	"portal", "store", "seal_key", "audit", "session", "network", "anonymous_networks", "countries", "source", "route", "factor", "policy", "application", "helpdesk",
 }
 
 // parseGlobalOption reads
@@ -39,6 +39,7 @@ var appOptions = []string{
 //		factor <name> [<kind>] { … }
 //		policy <name> { … }
 //		application <name> <kind> [<args...>] { … }
+//		helpdesk <group...> for <group...>
 //	}
 //
 // A second block adds to the first. Names are defined in the block that uses them or in an earlier one.
@@ -140,6 +141,8 @@ func (a *App) unmarshalOption(b *block) error {
 		err = add(d, &a.Factors, "factor", parseFactor, func(f *FactorEntry) string { return f.Name })
 	case "policy":
 		err = add(d, &a.Policies, "policy", parsePolicy, func(p *PolicyConfig) string { return p.Name })
+	case "helpdesk":
+		a.addHelpDesk(b)
 	case "application":
 		err = add(d, &a.Applications, "application", parseApplication, func(e *ApplicationEntry) string { return e.Name })
 	}

@@ -38,7 +38,7 @@ func (a *App) checkGroups(ctx context.Context) []idp.Finding {
 			answer = finders[ref.Source].FindGroup(ctx, ref.Name)
 			known[ref] = answer
 		}
-		where := strings.Join(g.within[:], " ")
+		where := strings.TrimSpace(strings.Join(g.within[:], " "))
 		if at := a.WrittenAt[g.key()]; at != "" {
 			where += ", at " + at
 		}
@@ -47,7 +47,7 @@ func (a *App) checkGroups(ctx context.Context) []idp.Finding {
 	return found
 }
 
-// namedGroup is a group as a policy or an application names it.
+// namedGroup is a group as a policy, an application or the help desk names it.
 type namedGroup struct {
 	within [2]string // "policy", "weekly"
 	name   string    // as written
@@ -77,6 +77,11 @@ func (a *App) groupsNamed() []namedGroup {
 	if a.Portal != nil {
 		add("portal", "", of(a.Portal.GroupPolicies))
 	}
+	var helping []string
+	for _, c := range a.HelpDesks {
+		helping = append(helping, c.groupNames()...)
+	}
+	add("helpdesk", "", helping)
 	for _, e := range a.Applications {
 		add("application", e.Name, append(of(e.GroupPolicies), e.groupRefs()...))
 	}

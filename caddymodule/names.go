@@ -108,6 +108,9 @@ func (a *App) crossCheck() *mistake {
 	if m := a.checkRoutes(n); m != nil {
 		return m
 	}
+	if m := a.checkHelpDesks(n); m != nil {
+		return m
+	}
 	for _, e := range a.Applications {
 		if m := find("policy", e.Policy, n.policies, "application", e.Name); m != nil {
 			return m

@@ -133,8 +133,8 @@ type arrival struct {
 	silent      string // the factor that does not answer meanwhile
 }
 
-// person is a browser with somebody in front of it.
-type person struct {
+// caller is a browser with somebody in front of it.
+type caller struct {
 	*recorder
 	name   string
 	jar    *cookiejar.Jar
@@ -154,8 +154,8 @@ func recordedHash() string {
 	return fmt.Sprintf("$argon2id$v=19$m=8192,t=1,p=1$%s$%s", enc(salt), enc(argon2.IDKey([]byte(recordedPassword), salt, 1, 8<<10, 1, 32)))
 }
 
-func (rec *recorder) person(name string) *person {
-	p := &person{recorder: rec, name: name, seeds: map[string]string{}}
+func (rec *recorder) person(name string) *caller {
+	p := &caller{recorder: rec, name: name, seeds: map[string]string{}}
 	p.jar, _ = cookiejar.New(nil)
 	return p
 }
@@ -163,7 +163,7 @@ func (rec *recorder) person(name string) *person {
 const recordedSite = "https://sso.example.com"
 
 // send sends one request and keeps what comes back.
-func (p *person) send(from arrival, method, path string, form url.Values) {
+func (p *caller) send(from arrival, method, path string, form url.Values) {
 	p.t.Helper()
 	r := httptest.NewRequestWithContext(p.t.Context(), method, recordedSite+path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -192,7 +192,7 @@ func (p *person) send(from arrival, method, path string, form url.Values) {
 }
 
 // open opens an address and follows to where it leads.
-func (p *person) open(from arrival, path string) {
+func (p *caller) open(from arrival, path string) {
 	p.t.Helper()
 	p.send(from, http.MethodGet, path, nil)
 	for range 8 {
@@ -205,7 +205,7 @@ func (p *person) open(from arrival, path string) {
 }
 
 // form fills in the form of the page and follows to where that leads.
-func (p *person) form(from arrival, path string, fields ...string) {
+func (p *caller) form(from arrival, path string, fields ...string) {
 	p.t.Helper()
 	form := url.Values{}
 	if f := flowField.FindStringSubmatch(p.body); f != nil {
@@ -227,7 +227,7 @@ var (
 )
 
 // page is the name of the page that is shown.
-func (p *person) page() string {
+func (p *caller) page() string {
 	if m := pageShown.FindStringSubmatch(p.body); m != nil {
 		return m[1]
 	}
@@ -235,7 +235,7 @@ func (p *person) page() string {
 }
 
 // signIn begins a new session.
-func (p *person) signIn(from arrival) {
+func (p *caller) signIn(from arrival) {
 	p.t.Helper()
 	p.jar.SetCookies(&url.URL{Scheme: "https", Host: "sso.example.com", Path: "/"}, []*http.Cookie{{Name: "__Host-gatehouse", MaxAge: -1, Path: "/", Secure: true}})
 	p.open(from, "/")
@@ -246,7 +246,7 @@ func (p *person) signIn(from arrival) {
 }
 
 // prove sets up the factor of the page, or shows its code, and says whose the device is where that is asked.
-func (p *person) prove(from arrival, own string) {
+func (p *caller) prove(from arrival, own string) {
 	p.t.Helper()
 	f := factorForm.FindStringSubmatch(p.body)
 	if f == nil {

@@ -232,7 +232,7 @@ const rounds = 4
 func (rec *recorder) visitAll() map[string][]idp.Verdict {
 	rec.t.Helper()
 	said := map[string][]idp.Verdict{}
-	people := map[string]*person{}
+	people := map[string]*caller{}
 	for _, name := range []string{"ann", "sue", "bob", "out"} {
 		people[name] = rec.person(name)
 	}
@@ -264,7 +264,7 @@ func (rec *recorder) visitAll() map[string][]idp.Verdict {
 }
 
 // visit opens one application and holds the line about it against what is wanted.
-func (rec *recorder) visit(p *person, a arrival, v visited) {
+func (rec *recorder) visit(p *caller, a arrival, v visited) {
 	rec.t.Helper()
 	before := len(rec.lines)
 	p.open(a, "/apps/"+v.place)
@@ -298,7 +298,7 @@ func (rec *recorder) decided(what string, want idp.Verdict, rule string) idp.Eve
 }
 
 // proofs has ann show her factors: with the first of all she sets them up, and calls the device her own.
-func (rec *recorder) proofs(ann *person, a arrival) {
+func (rec *recorder) proofs(ann *caller, a arrival) {
 	rec.t.Helper()
 	for _, p := range [][2]string{{"weekly", "mfa every 7d"}, {"floor", "mfa every 7d"}, {"strict", "mfa always"}, {"seconded", "mfa always"}} {
 		ann.open(a, "/apps/"+p[0])
@@ -310,7 +310,7 @@ func (rec *recorder) proofs(ann *person, a arrival) {
 }
 
 // tire has sessions grow too old for where they lead, in either way, and returns what came of it.
-func (rec *recorder) tire(p *person, a arrival) (said []idp.Verdict) {
+func (rec *recorder) tire(p *caller, a arrival) (said []idp.Verdict) {
 	rec.t.Helper()
 	for _, c := range []struct {
 		place, rule string

@@ -152,10 +152,10 @@ func (p *Person) lastCode() (code string, current bool, err error) {
 
 // auditLine is what the tests read of a line of "caddy gatehouse audit --json".
 type auditLine struct {
-	Kind, Result, Reason, Detail, User, Name, App string
-	Section, Policy, Rule, Client, Agent, Factor  string
-	Visit                                         *idp.Visit
-	Launch                                        struct {
+	Kind, Result, Reason, Detail, By, User, Name, App string
+	Section, Policy, Rule, Client, Agent, Factor      string
+	Visit                                             *idp.Visit
+	Launch                                            struct {
 		AssertionID string `json:"assertion_id"`
 		SessionName string `json:"session_name"`
 	}

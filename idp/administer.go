@@ -11,9 +11,9 @@ import (
 // EventAdmin is what an administrator did that has no kind of its own: a backup, a restore.
 const EventAdmin = "admin"
 
-// Note records what an administrator did, under a reference number of its own. detail ends in who it was.
-func (g *Gateway) Note(ctx context.Context, kind, reason, detail string) error {
-	return g.note(ctx, Event{Kind: kind, Reason: reason, Detail: clip(detail)})
+// Note records what an administrator did, under a reference number of its own. by is who it was.
+func (g *Gateway) Note(ctx context.Context, kind, reason, detail, by string) error {
+	return g.note(ctx, Event{Kind: kind, Reason: reason, Detail: clip(detail), By: by})
 }
 
 func (g *Gateway) note(ctx context.Context, e Event) error {
@@ -27,14 +27,26 @@ func (g *Gateway) note(ctx context.Context, e Event) error {
 // Person returns whom an administrator means: somebody by a name that signs in, or by a user key
 // ("corp:" and the immutable id), which also fits people whom their source no longer knows.
 func (g *Gateway) Person(ctx context.Context, name string) (*User, error) {
+	f, err := g.person(ctx, name)
+	return f.user, err
+}
+
+// person is Person, with where the name was found.
+func (g *Gateway) person(ctx context.Context, name string) (found, error) {
 	f, err := g.find(ctx, name)
 	if err == nil && f.user != nil {
-		return f.user, nil
+		return f, nil
 	}
-	if source, id, ok := strings.Cut(name, ":"); ok && source != "" && id != "" {
-		return &User{Source: source, ID: id, Name: id}, nil
+	source, id, ok := strings.Cut(name, ":")
+	if !ok || source == "" || id == "" {
+		return found{}, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
 	}
-	return nil, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
+	u := &User{Source: source, ID: id, Name: id}
+	f = found{user: u, key: u.Key(), asked: g.now()}
+	if o := g.origins[source]; o != nil {
+		f.source = o.passwords
+	}
+	return f, nil
 }
 
 // Revoked is what Revoke ended.
@@ -53,7 +65,7 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 		return Revoked{}, err
 	}
 	out := Revoked{User: u}
-	e := Event{Kind: EventLogout, Reason: "revoked", Detail: by, User: u.Key(), Name: u.Name, Source: u.Source}
+	e := Event{Kind: EventLogout, Reason: "revoked", By: by, User: u.Key(), Name: u.Name, Source: u.Source}
 	if err := g.note(ctx, e); err != nil {
 		return out, err
 	}
@@ -80,11 +92,11 @@ func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices in
 	return sessions, devices, nil
 }
 
-// ResetFactor deletes a person's enrollments for one factor, or for all (factor ""), and returns them
+// ResetMFA deletes a person's enrollments for one factor, or for all (factor ""), and returns them
 // without their secrets. Each has its line, written before. What was proved with them ends too: sessions,
 // and what devices remember, so that a stolen browser has nothing left. The count of wrong codes is
 // forgotten. The gate of a first enrollment (enroll_first) then stands before them again.
-func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*User, []Enrollment, error) {
+func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User, []Enrollment, error) {
 	u, err := g.Person(ctx, name)
 	if err != nil {
 		return nil, nil, err
@@ -102,7 +114,7 @@ func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*Us
 			}
 			continue // one line tells of them all
 		}
-		line := Event{Kind: EventEnroll, Reason: "reset", Detail: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
+		line := Event{Kind: EventEnroll, Reason: "reset", By: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
 		if err := g.note(ctx, line); err != nil {
 			return u, gone, err
 		}

@@ -53,7 +53,7 @@ func TestRevokeEndsSessionsAndForgetsDevices(t *testing.T) {
 		must(t, s.PutSession(t.Context(), &idp.Session{ID: idp.Hash{byte(i + 1)}, User: u, SignedIn: adminNow, Expires: adminNow.Add(time.Hour)}))
 		must(t, s.PutDevice(t.Context(), &idp.Device{ID: idp.Hash{byte(i + 1)}, User: user, Created: adminNow, Expires: adminNow.Add(time.Hour)}))
 	}
-	r, err := g.Revoke(t.Context(), "Alice@example.com", "by root")
+	r, err := g.Revoke(t.Context(), "Alice@example.com", "root")
 	must(t, err)
 	if r.User.Key() != "staff:alice" || r.Sessions != 2 || r.Devices != 2 {
 		t.Errorf("revoked %+v, want 2 sessions and 2 devices of staff:alice", r)
@@ -67,7 +67,7 @@ func TestRevokeEndsSessionsAndForgetsDevices(t *testing.T) {
 	if d, err := s.UserDevices(t.Context(), "staff:bob", adminNow); err != nil || len(d) != 1 {
 		t.Errorf("the other person has %d devices (%v), want 1", len(d), err)
 	}
-	if l := lines(t, s, "revoked"); len(l) != 1 || l[0].User != "staff:alice" || l[0].Detail != "by root" || l[0].Ref == "" {
+	if l := lines(t, s, "revoked"); len(l) != 1 || l[0].User != "staff:alice" || l[0].By != "root" || l[0].Ref == "" {
 		t.Errorf("audit lines: %+v", l)
 	}
 }
@@ -76,17 +76,17 @@ func TestRevokeReachesPeopleWhoAreGoneFromTheirSource(t *testing.T) {
 	g, s := adminGateway(t, nil)
 	gone := idp.User{Source: "corp", ID: "4f2a"}
 	must(t, s.PutSession(t.Context(), &idp.Session{ID: idp.Hash{1}, User: gone, SignedIn: adminNow, Expires: adminNow.Add(time.Hour)}))
-	r, err := g.Revoke(t.Context(), "corp:4f2a", "by root")
+	r, err := g.Revoke(t.Context(), "corp:4f2a", "root")
 	must(t, err)
 	if r.Sessions != 1 {
 		t.Errorf("%d sessions, want 1", r.Sessions)
 	}
-	if _, err := g.Revoke(t.Context(), "nobody", "by root"); !errors.Is(err, idp.ErrNoUser) {
+	if _, err := g.Revoke(t.Context(), "nobody", "root"); !errors.Is(err, idp.ErrNoUser) {
 		t.Errorf("nobody: %v", err)
 	}
 }
 
-func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
+func TestResetMFADeletesWhatIsNamed(t *testing.T) {
 	g, s := adminGateway(t, nil)
 	for _, e := range []idp.Enrollment{
 		{User: "staff:alice", Factor: "totp", ID: "1", Secret: []byte("seed"), Created: adminNow},
@@ -95,7 +95,7 @@ func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
 	} {
 		must(t, s.PutEnrollment(t.Context(), e))
 	}
-	_, gone, err := g.ResetFactor(t.Context(), "alice", "totp", "by root")
+	_, gone, err := g.ResetMFA(t.Context(), "alice", "totp", "root")
 	must(t, err)
 	if len(gone) != 1 || gone[0].Factor != "totp" || gone[0].Secret != nil {
 		t.Errorf("gone: %+v", gone)
@@ -108,7 +108,7 @@ func TestResetFactorDeletesWhatIsNamed(t *testing.T) {
 	if l := lines(t, s, "reset"); len(l) != 1 || l[0].Factor != "totp" {
 		t.Errorf("audit lines: %+v", l)
 	}
-	_, gone, err = g.ResetFactor(t.Context(), "alice", "totp", "by root")
+	_, gone, err = g.ResetMFA(t.Context(), "alice", "totp", "root")
 	if err != nil || len(gone) != 0 {
 		t.Errorf("a second time: %+v, %v", gone, err)
 	}

@@ -43,7 +43,7 @@ func TestCheckPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			corp := &countingSource{name: "corp", users: map[string]string{"alice": "right"}, limit: 9, down: c.down}
 			v := routed(t, func(*idp.Config) {}, stateful{corp, c.state})
-			f := v.gateway.CheckPassword(t.Context(), c.typed, netip.Addr{}, idp.NewSecret(c.password), "by root")
+			f := v.gateway.CheckPassword(t.Context(), c.typed, netip.Addr{}, idp.NewSecret(c.password), "root")
 			if got := fmt.Sprintf("%s %s: %s", f.Level, f.Rule, f.What); !strings.HasPrefix(got, c.want) || f.Level != idp.LevelOK && f.Cure == "" || strings.Contains(got+f.Cure, "canary") {
 				t.Errorf("%+v, want %s", f, c.want)
 			}
@@ -64,7 +64,7 @@ func TestCheckPasswordIsCharged(t *testing.T) {
 	}
 	var levels []string
 	for range 4 {
-		levels = append(levels, v.gateway.CheckPassword(t.Context(), "alice", netip.Addr{}, idp.NewSecret("wrong"), "by root").Level)
+		levels = append(levels, v.gateway.CheckPassword(t.Context(), "alice", netip.Addr{}, idp.NewSecret("wrong"), "root").Level)
 	}
 	if !slices.Equal(levels, []string{"error", "error", "warning", "warning"}) {
 		t.Errorf("answered %v", levels)
@@ -73,7 +73,7 @@ func TestCheckPasswordIsCharged(t *testing.T) {
 		t.Errorf("the directory was shown %d wrong passwords", corp.shown)
 	}
 	v.wantHeld(t, "alice", "wrong")
-	if e := lines(t, v.store, "password_checked"); len(e) != 2 || e[0].User != "corp:alice" || e[0].Kind != idp.EventAdmin || e[0].Detail != "by root" {
+	if e := lines(t, v.store, "password_checked"); len(e) != 2 || e[0].User != "corp:alice" || e[0].Kind != idp.EventAdmin || e[0].By != "root" {
 		t.Errorf("audit: %+v", e)
 	}
 }

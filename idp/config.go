@@ -20,6 +20,7 @@ type Config struct {
 	Factors      []Factor
 	Policies     []*Policy // as written; the one named "default" is the global one
 	Applications []AppConfig
+	HelpDesks    []HelpDesk
 	Sessions     SessionLimits
 	Limiter      *Limiter // shared by the configurations before and after a reload
 

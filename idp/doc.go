@@ -32,6 +32,7 @@
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go
+//	helpdesk.go  who may help whom; helpdeskpage.go does it, on what overview.go tells of a person
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //

@@ -34,6 +34,7 @@ type flow struct {
 	DeviceAsked bool      `json:"device_asked,omitempty"`
 	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
 	Prove       bool      `json:"prove,omitempty"`  // to something that takes a fresh second step
+	Desk        bool      `json:"desk,omitempty"`   // to the help desk: a code in a factor's place is no second step there
 	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
 }

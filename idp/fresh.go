@@ -6,15 +6,29 @@ import (
 	"net/http"
 )
 
-// proofRule stands in decisions where a policy's rule would: what somebody is about to do takes a fresh second step.
-const proofRule = "fresh proof"
+// What stands in decisions where a policy's rule would: what somebody is about to do takes a fresh second step.
+const (
+	proofRule = "fresh proof"
+	deskRule  = "help desk"
+)
+
+func (f *flow) proofRule() string {
+	if f.Desk {
+		return deskRule
+	}
+	return proofRule
+}
 
 // proved reports whether a second step was passed in this session a moment ago. The session itself is no proof of who sits
-// there now: it may have been left alone, or its cookie been taken (security.md C-36).
+// there now: it may have been left alone, or its cookie been taken (security.md C-36). Who helps others does so by a factor
+// of their own: with a code that was read out to them, one who talked the help desk into it would have all whom it helps.
 func (g *Gateway) proved(v *visitor) bool {
 	for i := range v.session.Proofs {
 		p := &v.session.Proofs[i]
-		if age := g.now().Sub(p.At); p.Factor != PasswordFactor && age >= 0 && age <= flowLife {
+		if p.Factor == PasswordFactor || v.flow.Desk && isRescue(p.Factor) {
+			continue
+		}
+		if age := g.now().Sub(p.At); age >= 0 && age <= flowLife {
 			return true
 		}
 	}
@@ -48,7 +62,7 @@ func (g *Gateway) nextFresh(w http.ResponseWriter, r *http.Request, v *visitor) 
 	case away != "":
 		return true, redirect(w, away)
 	case v.flow.Prove && !g.proved(v) && g.now().Sub(v.session.SignedIn) > flowLife:
-		return true, g.signInAgain(w, r, v, Decision{Verdict: Ask, Rule: proofRule, Reason: AskSession})
+		return true, g.signInAgain(w, r, v, Decision{Verdict: Ask, Rule: v.flow.proofRule(), Reason: AskSession})
 	case v.flow.Add != "":
 		return true, redirect(w, v.withFlow("/enroll/"+v.flow.Add))
 	}

@@ -36,6 +36,7 @@ type Gateway struct {
 	guard        *editions // of the portal
 	applications []application
 	byName       map[string]*application
+	desks        helpDesks
 
 	metadata func() ([]byte, error)
 	observe  func(*http.Request, Event)
@@ -72,7 +73,10 @@ func New(c Config) (*Gateway, error) {
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
 		factors: c.Factors, metadata: c.Metadata, client: c.Client, facts: c.Facts,
-		log: c.Log, rand: c.Rand, told: &ruleTexts{},
+		log: c.Log, rand: c.Rand, told: &ruleTexts{}, desks: c.HelpDesks,
+	}
+	if err := g.desks.check(); err != nil {
+		return nil, err
 	}
 	if g.limits.Refresh > g.limits.Grace {
 		return nil, fmt.Errorf("sessions: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", g.limits.Refresh, g.limits.Grace)

@@ -13,7 +13,7 @@ import (
 // routes is every address of the gateway, for tests that walk them all.
 var routes = []string{
 	"/", "/login", "/logout", "/mfa", "/mfa/totp", "/enroll", "/enroll/totp", "/apps/connect", "/apps/unknown",
-	"/settings", "/help", "/saml/metadata", "/saml/sso", "/saml/slo", "/saml/acs/corp", "/duo/callback", "/password", "/admin/",
+	"/settings", "/helpdesk", "/help", "/saml/metadata", "/saml/sso", "/saml/slo", "/saml/acs/corp", "/duo/callback", "/password", "/admin/",
 	"/assets/none/style.css", "/healthz", "/readyz", "/no-such-page", "/Portal", "//evil.example/%2e%2e", "/%2e%2e/x", "/apps/../login",
 }
 
@@ -140,7 +140,7 @@ func TestC03EveryAnswerCarriesTheHeaders(t *testing.T) {
 			t.Errorf("form-action must be on every page but the posting one: %q", csp)
 		}
 		coop := a.Header.Get("Cross-Origin-Opener-Policy")
-		if guarded := path == "/settings" || path == "/password" || path == "/admin/"; (coop == "same-origin") != guarded {
+		if guarded := path == "/settings" || path == "/helpdesk" || path == "/password" || path == "/admin/"; (coop == "same-origin") != guarded {
 			t.Errorf("Cross-Origin-Opener-Policy is %q", coop)
 		}
 	})

@@ -111,7 +111,7 @@ func (g *Gateway) askedNow(r *http.Request, v *visitor) (Decision, error) {
 	}
 	d, _, err := g.decide(r, v)
 	if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {
-		d = Decision{Verdict: Ask, Rule: proofRule, Reason: AskMFA}
+		d = Decision{Verdict: Ask, Rule: v.flow.proofRule(), Reason: AskMFA}
 	}
 	return d, err
 }
@@ -141,6 +141,9 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Deci
 func why(d Decision) string {
 	if d.Rule == changeRule {
 		return "Asked before a password is changed."
+	}
+	if d.Rule == deskRule {
+		return "Asked before you help somebody."
 	}
 	if d.Rule == proofRule {
 		return "Asked before your second steps are changed."

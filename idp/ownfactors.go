@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
@@ -21,14 +22,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 	}
 	now := g.now()
 	for _, e := range withoutCodes(enrolled) {
-		item := web.Item{ID: e.Factor + "/" + e.ID, Label: e.Label, Detail: "added " + onDay(e.Created, now) + used(e.Used, now)}
-		if d, ok := g.factor(e.Factor).(Describer); ok {
-			item.Detail += d.Describe(e)
-		}
-		if kind := factorLabel(e.Factor); !strings.HasPrefix(item.Label, kind) {
-			item.Detail = kind + ", " + item.Detail
-		}
-		own = append(own, item)
+		own = append(own, g.described(e).item(now))
 	}
 	for _, f := range g.factors {
 		if _, ok := f.(Enroller); ok {
@@ -36,6 +30,15 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 		}
 	}
 	return own, add, nil
+}
+
+// item says in words what somebody has set up.
+func (e Described) item(now time.Time) web.Item {
+	item := web.Item{ID: e.Factor + "/" + e.ID, Label: e.Label, Detail: "added " + onDay(e.Created, now) + used(e.Used, now) + e.More}
+	if kind := factorLabel(e.Factor); !strings.HasPrefix(item.Label, kind) {
+		item.Detail = kind + ", " + item.Detail
+	}
+	return item
 }
 
 // withArticle is "a passkey", "an authenticator app".

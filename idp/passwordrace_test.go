@@ -132,7 +132,7 @@ func TestC39ASlowSignInDoesNotOutliveTheEndOfSessions(t *testing.T) {
 			must(t, err)
 		},
 		"a factor that is reset": func(t *testing.T, v *venue) {
-			_, _, err := v.gateway.ResetFactor(t.Context(), "anna", "", "the test")
+			_, _, err := v.gateway.ResetMFA(t.Context(), "anna", "", "the test")
 			must(t, err)
 		},
 	} {

@@ -76,18 +76,18 @@ func withoutCodes(list []Enrollment) []Enrollment {
 	return slices.DeleteFunc(list, func(e Enrollment) bool { return isRescue(e.Factor) })
 }
 
-// takesRecovery reports whether a recovery code counts anywhere for a person.
-func (g *Gateway) takesRecovery(u *User) bool {
+// takesCode reports whether a code of a kind counts anywhere for a person.
+func (g *Gateway) takesCode(u *User, kind string) bool {
 	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool {
 		p := guard.For(u)
-		return p.MFA.Mode != MFAOff && p.Rescue.takes(RecoveryFactor)
+		return p.MFA.Mode != MFAOff && p.Rescue.takes(kind)
 	})
 }
 
 // postRecovery makes new codes and shows them, this one time. It takes a second step that was passed a moment ago:
 // whoever finds the session open must not walk away with ten ways in.
 func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visitor) error {
-	if !g.takesRecovery(&v.session.User) {
+	if !g.takesCode(&v.session.User, RecoveryFactor) {
 		return redirect(w, "/settings")
 	}
 	if !g.proved(v) {

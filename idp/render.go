@@ -16,6 +16,7 @@ func (g *Gateway) frame(v *visitor) web.Frame {
 	}
 	if v.session != nil {
 		f.User, f.Form = v.session.User.Label(), v.session.Form
+		f.HelpDesk = g.desks.staff(&v.session.User)
 	}
 	f.Compact = v.flow != nil && v.flow.App != ""
 	return f

@@ -95,6 +95,9 @@ func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 
 // rescueMode returns which codes count where the visitor is going.
 func (g *Gateway) rescueMode(v *visitor) RescueMode {
+	if v.flow.Desk {
+		return RescueOff
+	}
 	if s := g.policyFor(v).Rescue; s != nil {
 		return s.Mode
 	}

@@ -51,24 +51,29 @@ func TestRescue(t *testing.T) {
 			_, err := h.gateway.Revoke(context.Background(), args[0], "the test")
 			ts.Check(err)
 		},
-		"keep": func(h *venue, ts *testscript.TestScript, _ []string) {
-			h.paper = nil
-			for _, m := range regexp.MustCompile(`<li><code>([^<]+)</code>`).FindAllStringSubmatch(h.now.body, -1) {
-				h.paper = append(h.paper, m[1])
-			}
-			if len(h.paper) != 10 || len(slices.Compact(slices.Sorted(slices.Values(h.paper)))) != 10 {
-				ts.Fatalf("codes: %d", len(h.paper))
-			}
-		},
-		"type": func(h *venue, ts *testscript.TestScript, args []string) {
-			i, err := strconv.Atoi(args[0])
-			ts.Check(err)
-			h.post(ts, []string{"/rescue", "code=" + h.paper[i-1]})
-		},
+		"keep": (*venue).keepPaper, "type": (*venue).typePaper,
 		"get-f": func(h *venue, ts *testscript.TestScript, args []string) {
 			h.get(ts, []string{args[0] + "?f=" + flowID.FindStringSubmatch(h.now.body)[1]})
 		},
 	})
+}
+
+// keepPaper writes the recovery codes of the page down.
+func (h *venue) keepPaper(ts *testscript.TestScript, _ []string) {
+	h.paper = nil
+	for _, m := range regexp.MustCompile(`<li><code>([^<]+)</code>`).FindAllStringSubmatch(h.now.body, -1) {
+		h.paper = append(h.paper, m[1])
+	}
+	if len(h.paper) != 10 || len(slices.Compact(slices.Sorted(slices.Values(h.paper)))) != 10 {
+		ts.Fatalf("codes: %d", len(h.paper))
+	}
+}
+
+// typePaper types one of them.
+func (h *venue) typePaper(ts *testscript.TestScript, args []string) {
+	i, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	h.post(ts, []string{"/rescue", "code=" + h.paper[i-1]})
 }
 
 // C-35: ten codes of 80 bits, of which the store holds nothing that signs in.

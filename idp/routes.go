@@ -43,6 +43,8 @@ func (g *Gateway) routes() {
 		"GET /password":         g.getPassword,
 		"POST /password":        g.postPassword,
 		"GET /help":             g.getHelp,
+		"GET /helpdesk":         g.getHelpDesk,
+		"POST /helpdesk":        g.postHelpDesk,
 		"GET /saml/metadata":    g.getMetadata,
 		"GET /saml/sso":         g.getSSO,
 		"GET /healthz":          g.getHealth,
@@ -156,7 +158,7 @@ func (g *Gateway) setHeaders(w http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	switch p := r.URL.Path; {
-	case p == "/settings", strings.HasPrefix(p, "/admin/"), p == "/password" && r.Method != http.MethodPost && !r.URL.Query().Has("f"):
+	case p == "/settings", p == "/helpdesk", strings.HasPrefix(p, "/admin/"), p == "/password" && r.Method != http.MethodPost && !r.URL.Query().Has("f"):
 		// Not elsewhere: the Streams popup of an embedded CCP needs its opener. See showNewPassword for those on their way.
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}

@@ -89,6 +89,8 @@ type venue struct {
 	saved    map[string][]*http.Cookie
 	code     string   // last invitation or bypass code
 	paper    []string // recovery codes
+	former   string   // code before the last
+	shown    string   // page that was remembered
 }
 
 // browser has cookies and remembers the last answer.
@@ -308,7 +310,7 @@ func (h *venue) invite(ts *testscript.TestScript, args []string) {
 }
 
 func (h *venue) reset(ts *testscript.TestScript, args []string) {
-	_, gone, err := h.gateway.ResetFactor(context.Background(), args[0], "", "the test")
+	_, gone, err := h.gateway.ResetMFA(context.Background(), args[0], "", "the test")
 	ts.Check(err)
 	if len(gone) != 1 {
 		ts.Fatalf("%d enrollments were reset", len(gone))
@@ -349,7 +351,7 @@ func (h *venue) wantAudit(ts *testscript.TestScript, args []string) {
 	}
 	got := map[string]string{
 		"kind": last.Kind, "result": last.Result, "reason": last.Reason, "user": last.User, "name": last.Name, "app": last.App, "factor": last.Factor,
-		"client": last.Client.String(), "policy": last.Policy, "rule": last.Rule, "crosssite": fmt.Sprint(last.CrossSite), "breakglass": fmt.Sprint(last.BreakGlass),
+		"client": last.Client.String(), "by": last.By, "policy": last.Policy, "rule": last.Rule, "crosssite": fmt.Sprint(last.CrossSite), "breakglass": fmt.Sprint(last.BreakGlass),
 	}
 	_, shown := want["shown"] // the page shows the line's reference number
 	delete(want, "shown")

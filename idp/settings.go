@@ -11,7 +11,7 @@ import (
 
 // getSettings shows a person their own factors, devices and sessions.
 func (g *Gateway) getSettings(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.settled(w, r)
+	v, err := g.settled(w, r, &flow{To: "/settings"})
 	if err != nil || v == nil {
 		return err
 	}
@@ -27,22 +27,22 @@ var doneSentences = map[string]string{
 	"proved":   "Thank you. You can change your second steps now.",
 }
 
-// settled returns a visitor for whom the portal's policy is content, or sends them on their way.
-func (g *Gateway) settled(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+// settled returns a visitor for whom the portal's policy is content, or sends them on their way to the page.
+func (g *Gateway) settled(w http.ResponseWriter, r *http.Request, way *flow) (*visitor, error) {
 	v, err := g.visitor(r)
 	if err != nil {
 		return nil, err
 	}
 	if v.session == nil {
-		return nil, g.setOut(w, r, v, &flow{To: "/settings"})
+		return nil, g.setOut(w, r, v, way)
 	}
-	v.flow = &flow{}
+	v.flow = way
 	d, _, err := g.decide(r, v)
 	if err != nil {
 		return nil, err
 	}
 	if d.Verdict != Allow {
-		return nil, g.setOut(w, r, v, &flow{To: "/settings"})
+		return nil, g.setOut(w, r, v, way)
 	}
 	return v, g.recordOutage(r, v, d)
 }
@@ -60,7 +60,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}
-	if p.Recovery = g.takesRecovery(&v.session.User); p.Recovery {
+	if p.Recovery = g.takesCode(&v.session.User, RecoveryFactor); p.Recovery {
 		if p.Codes, err = g.recoveryLeft(ctx, user); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		return err
 	}
 	for _, s := range live {
-		p.Sessions = append(p.Sessions, web.Item{ID: hex.EncodeToString(s.ID[:]), Label: deviceLabel(s.UserAgent), Detail: "signed in " + onDay(s.SignedIn, now) + " from " + s.Client.String(), Current: s.ID == v.session.ID})
+		p.Sessions = append(p.Sessions, web.Item{ID: hex.EncodeToString(s.ID[:]), Label: s.Label(), Detail: "signed in " + onDay(s.SignedIn, now) + " from " + s.Client.String(), Current: s.ID == v.session.ID})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
@@ -89,7 +89,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 
 // postSettings changes a factor, forgets a device or ends a session of the person's own.
 func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
-	v, err := g.settled(w, r)
+	v, err := g.settled(w, r, &flow{To: "/settings"})
 	if err != nil || v == nil {
 		return err
 	}

@@ -49,6 +49,9 @@ type Session struct {
 	UserAgent string
 }
 
+// Label names the browser for people, "Chrome on Windows".
+func (s *Session) Label() string { return deviceLabel(s.UserAgent) }
+
 // Looked is when the person was last looked up where they come from.
 func (s *Session) Looked() time.Time {
 	if s.Refreshed.After(s.SignedIn) {

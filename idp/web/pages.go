@@ -10,6 +10,8 @@ type Frame struct {
 	Form    string // value of the field f for the "not you?" and sign-out forms, or empty
 	NotYou  string // address that starts over with another name, where User has not signed in yet, or empty
 	Compact bool   // in a window the size of a popup: no header, and the card is the whole window
+
+	HelpDesk bool // the menu leads there
 }
 
 // Login asks for the user name. It posts f and username to /login.
@@ -215,6 +217,38 @@ type Settings struct {
 	PasswordExpires string // "2 January 2027", if it does
 }
 
+// HelpDesk lets somebody of the help desk find a person by name, see their factors and help them. It posts f, kind and name
+// to /helpdesk: kind "find", or with the person's Key as user, "code" for a new code and "end" for their sessions and devices.
+type HelpDesk struct {
+	Frame
+	F      string
+	Name   string // as typed
+	Error  string
+	Notice string // what was done
+	Person Helped // without a Key there is none
+}
+
+// Helped is what the help desk sees of a person.
+type Helped struct {
+	Key      string // user key
+	Label    string
+	Detail   string // name and mail
+	Factors  []HelpedFactor
+	Warnings []string
+	Codes    int // recovery codes left
+	Sessions int
+	Devices  int
+	Code     string // shown this one time, or empty
+	Minutes  int    // how long a code is good
+}
+
+// HelpedFactor is one factor of a person.
+type HelpedFactor struct {
+	Label  string
+	Detail string
+	Locked bool // there were too many wrong answers
+}
+
 // Item is one row with a button that removes it.
 type Item struct {
 	ID      string // value of the button
@@ -269,6 +303,7 @@ func (Choose) file() string        { return "choose.html" }
 func (Post) file() string          { return "post.html" }
 func (Handoff) file() string       { return "handoff.html" }
 func (Settings) file() string      { return "settings.html" }
+func (HelpDesk) file() string      { return "helpdesk.html" }
 func (Help) file() string          { return "help.html" }
 func (Error) file() string         { return "error.html" }
 func (SignedOut) file() string     { return "signedout.html" }

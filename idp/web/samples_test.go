@@ -109,6 +109,8 @@ func samples(p *Pages) map[string]Page {
 	f := Frame{Title: "Example Apps", Help: "Service desk, extension 4400", HelpURL: "https://help.example.com"}
 	in := f
 	in.User, in.Form = "alice@corp.example.com", "form"
+	desk := in
+	desk.HelpDesk = true
 	logo := f
 	logo.Logo = p.Asset("cloud")
 	typed := f
@@ -202,6 +204,10 @@ func samples(p *Pages) map[string]Page {
 		"settings":           sampleSettings(in),
 		"settings-empty":     Settings{Frame: in, F: "form", Sessions: []Item{{ID: "s1", Label: "Chromium on Linux", Current: true}}},
 		"help":               sampleHelp(in),
+		"helpdesk":           HelpDesk{Frame: desk, F: "form"},
+		"helpdesk-error":     HelpDesk{Frame: desk, F: "form", Name: "alise", Error: "Nobody whom you help has that user name. Type it as the person does who signs in with it."},
+		"helpdesk-person":    sampleHelpDesk(desk, ""),
+		"helpdesk-code":      sampleHelpDesk(desk, "7KQ2-M4XD-91PA"),
 		"help-anonymous":     Help{Frame: Frame{Title: "Sign in"}, Address: "https://sso.example.com", Factors: []string{"authenticator app"}},
 		"error":              Error{Frame: in, Status: 403, Heading: "You have no role for Contact centre", Text: "Ask for one of the groups “Contact Centre Agents” or “Contact Centre Supervisors”.", Ref: "7KQ2-M4XD-91PA"},
 		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{"Try again", "/login"}},
@@ -219,6 +225,22 @@ func sampleSettings(in Frame) Settings {
 		Add:      []Link{{"Add a passkey", "/enroll/passkey"}}, Recovery: true, Codes: 7,
 		Password: Link{"Change your password", "/password"}, PasswordExpires: "7 March 2026",
 	}
+}
+
+func sampleHelpDesk(in Frame, code string) HelpDesk {
+	p := Helped{
+		Key: "corp:4f2a91d0", Label: "Ann Agent", Detail: "ann@corp.example.com", Codes: 7, Sessions: 1, Devices: 2, Code: code, Minutes: 15,
+		Factors: []HelpedFactor{
+			{Label: "Authenticator app", Detail: "added 3 May 2026, last used today", Locked: code == ""},
+			{Label: "My phone", Detail: "Passkey, added 12 March 2026, last used 4 May 2026 on Chrome on Android"},
+		},
+	}
+	d := HelpDesk{Frame: in, F: "form", Name: "ann@corp.example.com", Person: p}
+	if code == "" {
+		d.Notice = "Done: 2 sessions ended, 1 device forgotten. Codes that you gave before do not count any more."
+		p.Warnings = []string{"Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that."}
+	}
+	return d
 }
 
 func sampleHelp(in Frame) Help {

@@ -51,6 +51,7 @@ var all = []Page{
 	Help{},
 	Error{},
 	SignedOut{},
+	HelpDesk{},
 }
 
 // Options is what an administrator may change about the looks.

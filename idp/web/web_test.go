@@ -118,7 +118,7 @@ var dataPage = map[string]string{
 	"login.html": "login", "password.html": "password", "mfa.html": "mfa", "choosefactor.html": "choose",
 	"rescue.html": "rescue", "recoverycodes.html": "recovery-codes", "enroll.html": "enroll", "enrollcode.html": "enroll-code", "device.html": "device", "portal.html": "portal",
 	"choose.html": "choose", "post.html": "post", "handoff.html": "handoff", "settings.html": "settings",
-	"help.html": "help", "newpassword.html": "newpassword", "error.html": "error", "signedout.html": "signed-out",
+	"help.html": "help", "helpdesk.html": "helpdesk", "newpassword.html": "newpassword", "error.html": "error", "signedout.html": "signed-out",
 }
 
 // TestContract keeps what other programs and people's bookmarks rely on (design §5).

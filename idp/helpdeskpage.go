@@ -1,0 +1,231 @@
+package idp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// Bounds of the help desk. A person takes three forms: found, given a code, and signed out.
+const (
+	deskCodeLife = 15 * time.Minute
+	deskForms    = 40 // of one helper, in deskWindow
+	deskWindow   = 15 * time.Minute
+)
+
+// getHelpDesk asks whom to help.
+func (g *Gateway) getHelpDesk(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.atHelpDesk(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	g.show(w, http.StatusOK, web.HelpDesk{Frame: g.frame(v), F: v.session.Form})
+	return nil
+}
+
+// atHelpDesk returns a visitor who is of the help desk by what their source says now, and has shown a factor of their own a
+// moment ago. It refuses others, or sends them on their way.
+func (g *Gateway) atHelpDesk(w http.ResponseWriter, r *http.Request) (*visitor, error) {
+	if len(g.desks) == 0 {
+		return nil, &Error{Status: http.StatusNotFound, Public: "There is no help desk here.", Reason: "not_found"}
+	}
+	way := &flow{To: "/helpdesk", Prove: true, Desk: true}
+	v, err := g.settled(w, r, way)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if err := g.lookNow(r, v); err != nil {
+		return nil, err
+	}
+	switch {
+	case v.session == nil:
+		return nil, sessionEnded()
+	case !g.desks.staff(&v.session.User):
+		return nil, g.refuse(r, g.deskEvent(r, v, nil, "", Denied), &Error{
+			Status: http.StatusForbidden, Reason: "not_help_desk", Public: "This page is for the people of the help desk, and your account is not one of them.",
+		})
+	case g.proved(v):
+		return v, nil
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(Decision{}))
+	if err != nil {
+		return nil, err
+	}
+	if len(ready.enrolled)+len(ready.unreachable) == 0 {
+		return nil, g.refuse(r, g.deskEvent(r, v, nil, "", Denied), &Error{
+			Status: http.StatusForbidden, Title: "A second step is missing", Reason: "no_factor",
+			Public: "Helping others takes a second step of your own. Set one up in your settings first.",
+		})
+	}
+	return nil, g.setOut(w, r, v, way)
+}
+
+// deskEvent begins the line of what somebody of the help desk did, or did not get to do, for a person, or for a name that was
+// typed.
+func (g *Gateway) deskEvent(r *http.Request, v *visitor, u *User, typed, result string) Event {
+	e := g.event(r, v, EventHelpDesk, result)
+	helper := &v.session.User
+	e.By = "helpdesk: " + helper.Name + " (" + helper.Key() + ")"
+	e.User, e.Name, e.Source = "", clip(typed), ""
+	if u != nil {
+		e.User, e.Name, e.Source = u.Key(), u.Name, u.Source
+	}
+	return e
+}
+
+// postHelpDesk finds a person, gives them a code, or ends what they have open.
+func (g *Gateway) postHelpDesk(w http.ResponseWriter, r *http.Request) error {
+	v, err := g.atHelpDesk(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if !v.ownForm(r) {
+		return redirect(w, "/helpdesk")
+	}
+	typed := strings.TrimSpace(r.PostForm.Get("name"))
+	u, no, err := g.helped(r, v, typed)
+	if err != nil {
+		return err
+	}
+	page := web.HelpDesk{Frame: g.frame(v), F: v.session.Form, Name: typed}
+	if no != nil {
+		if no.Status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "900")
+		}
+		page.Error = no.Public
+		g.show(w, no.Status, page)
+		return nil
+	}
+	code := ""
+	switch r.PostForm.Get("kind") {
+	case "code":
+		code, err = g.giveCode(r, v, u)
+	case "end":
+		page.Notice, err = g.endFor(r, v, u)
+	default:
+		e := g.deskEvent(r, v, u, "", Success)
+		e.Reason = "looked_up"
+		err = g.record(r, e)
+	}
+	if err != nil {
+		return err
+	}
+	o, err := g.overview(r.Context(), u)
+	if err != nil {
+		return err
+	}
+	page.Person = g.helpedPage(o)
+	page.Person.Code = code
+	g.show(w, http.StatusOK, page)
+	return nil
+}
+
+// helped returns the person of a name that was typed, looked up as it would be at a sign-in, or why they are not helped. Each
+// refusal has its line. Whoever is outside of the groups is told of as nobody is, so that the page tells of no account
+// but those that it is for.
+func (g *Gateway) helped(r *http.Request, v *visitor, typed string) (*User, *Error, error) {
+	ctx := context.WithoutCancel(r.Context())
+	refused := func(u *User, no *Error) (*User, *Error, error) {
+		e := g.deskEvent(r, v, u, typed, Denied)
+		e.Reason = no.Reason
+		if no.Err != nil {
+			e.Detail = clip(no.Err.Error())
+		}
+		return nil, no, g.record(r, e)
+	}
+	if typed == "" || len(typed) > mostName || !utf8.ValidString(typed) {
+		return nil, &Error{Status: http.StatusUnprocessableEntity, Public: "Type a user name."}, nil
+	}
+	// Counted before anybody is asked, so that forms which are sent together are all counted.
+	n, err := g.store.Fail(ctx, "desk:"+v.session.User.Key(), g.now(), deskWindow)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n > deskForms {
+		return refused(nil, &Error{Status: http.StatusTooManyRequests, Reason: "limited", Public: "You have looked up very many people. Wait 15 minutes, then go on."})
+	}
+	f, err := g.lookUp(r.Context(), Typed{Name: typed, Client: g.client(r)})
+	if err != nil && f.downErr == nil {
+		return nil, nil, err
+	}
+	reason := deskNobody
+	if f.user != nil {
+		reason = g.desks.refuses(&v.session.User, f.user)
+	}
+	switch {
+	case reason == "" && r.PostForm.Has("user") && r.PostForm.Get("user") != f.user.Key():
+		return refused(f.user, &Error{Status: http.StatusConflict, Reason: "renamed", Public: "That name is another person’s now. Find them again."})
+	case reason == "":
+		return f.user, nil, nil
+	case reason == deskOneself:
+		return refused(f.user, &Error{Status: http.StatusForbidden, Reason: reason, Public: "That is your own account. Somebody else has to help you: ask an administrator."})
+	case reason == deskStaff:
+		return refused(f.user, &Error{Status: http.StatusForbidden, Reason: reason, Public: "That is somebody of the help desk, and the help desk does not help its own people. An administrator does."})
+	case f.downErr != nil:
+		return refused(f.user, &Error{Status: http.StatusServiceUnavailable, Reason: "source_unavailable", Public: "A directory does not answer just now. Try again in a minute.", Err: f.downErr})
+	}
+	return refused(f.user, &Error{Status: http.StatusNotFound, Reason: reason, Public: "Nobody whom you help has that user name. Type it as the person does who signs in with it.", Err: f.doubt()})
+}
+
+// giveCode makes the code that stands in for the person's second step, and ends the one before.
+func (g *Gateway) giveCode(r *http.Request, v *visitor, u *User) (string, error) {
+	b, err := g.newBypass(r.Context(), u, deskCodeLife, 1)
+	if err != nil {
+		return "", err
+	}
+	if err := g.record(r, b.line(g.deskEvent(r, v, u, "", Success))); err != nil {
+		return "", err
+	}
+	return b.Code, g.keepDeskBypass(context.WithoutCancel(r.Context()), b)
+}
+
+// endFor ends the person's sessions and forgets their devices.
+func (g *Gateway) endFor(r *http.Request, v *visitor, u *User) (string, error) {
+	e := g.deskEvent(r, v, u, "", Success)
+	e.Kind, e.Reason = EventLogout, "revoked"
+	if err := g.record(r, e); err != nil {
+		return "", err
+	}
+	sessions, devices, err := g.endAll(context.WithoutCancel(r.Context()), u.Key())
+	return fmt.Sprintf("Done: %s ended, %s forgotten. Codes that you gave before do not count any more.", counted(sessions, "session"), counted(devices, "device")), err
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// helpedPage is what the help desk sees of a person.
+func (g *Gateway) helpedPage(o *Overview) web.Helped {
+	u, now := o.User, g.now()
+	p := web.Helped{
+		Key: u.Key(), Label: u.Label(), Codes: o.Codes, Sessions: len(o.Sessions), Devices: len(o.Devices), Minutes: int(deskCodeLife / time.Minute),
+	}
+	names := slices.DeleteFunc([]string{u.Name, u.Email}, func(s string) bool { return s == "" || s == p.Label })
+	p.Detail = strings.Join(slices.Compact(names), ", ")
+	locked := func(of string) bool {
+		return slices.ContainsFunc(o.Tries, func(t Tries) bool { return t.Of == of && t.Locked() })
+	}
+	for _, e := range o.Factors {
+		item := e.item(now)
+		p.Factors = append(p.Factors, web.HelpedFactor{Label: item.Label, Detail: item.Detail, Locked: locked(e.Factor)})
+	}
+	if locked(rescueName) {
+		p.Warnings = append(p.Warnings, "Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that.")
+	}
+	if !g.takesCode(u, BypassFactor) {
+		p.Warnings = append(p.Warnings, "Nothing that they open takes a code in the place of a second step.")
+	}
+	if o.MustChange != "" {
+		p.Warnings = append(p.Warnings, "The password has to be changed at the next sign-in.")
+	}
+	return p
+}
