@@ -90,7 +90,7 @@ type Sessions interface {
 
 // Memo is something kept for one later request: a sign-in in progress, an invitation.
 type Memo struct {
-	Kind    string // "flow", "invite", "changed", "ended"
+	Kind    string // "flow", "invite", "changed", "ended", "news"
 	ID      Hash   // SHA-256 of the id that travels
 	Browser Hash   // which browser may use it; zero for any
 	Owner   string // user key, where there is one
@@ -108,6 +108,9 @@ type Memos interface {
 	// TakeMemo returns the memo and deletes it in one step: of any number of callers one gets it,
 	// the others ErrNotFound.
 	TakeMemo(ctx context.Context, kind string, id Hash, now time.Time) (Memo, error)
+	// OwnedMemos lists the memos of a kind and owner that are bound to no browser, oldest first; without those that
+	// have expired.
+	OwnedMemos(ctx context.Context, kind, owner string, now time.Time) ([]Memo, error)
 }
 
 // Enrollment is one credential of a person for one factor.
