@@ -263,7 +263,7 @@ func withApp(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 
 // record writes an audit line about what an admin did here.
 func (l *loaded) record(ctx context.Context, kind, reason, detail string) error {
-	if err := l.gateway.Note(ctx, kind, reason, detail+", "+operator()); err != nil {
+	if err := l.gateway.Note(ctx, kind, reason, detail, operator()); err != nil {
 		return fmt.Errorf("done, but %w", err)
 	}
 	return nil
@@ -278,7 +278,7 @@ func operator() string {
 	if by := os.Getenv("SUDO_USER"); by != "" {
 		name += " for " + by + " (sudo)"
 	}
-	return "by command as " + name
+	return "command as " + name
 }
 
 // printJSON writes v for programs.

@@ -143,7 +143,7 @@ func parseMoment(s string, now time.Time) (time.Time, error) {
 // auditColumns are the columns of CSV.
 var auditColumns = []string{
 	"time", "kind", "result", "reason", "ref", "user", "name", "source", "app", "factor", "client",
-	"policy", "rule", "digest", "role", "session_name", "name_id", "assertion_id", "destination", "detail",
+	"policy", "rule", "digest", "role", "session_name", "name_id", "assertion_id", "destination", "detail", "by",
 }
 
 func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLine) error, flush func() error) {
@@ -198,7 +198,7 @@ func auditRow(e idp.Event) []string {
 	row := []string{
 		e.Time.UTC().Format(time.RFC3339Nano), e.Kind, e.Result, e.Reason, e.Ref, e.User, e.Name, e.Source, e.App,
 		e.Factor, client(e), e.Policy, e.Rule, e.Digest, launch.Role, launch.SessionName, launch.NameID,
-		launch.AssertionID, launch.Destination, e.Detail,
+		launch.AssertionID, launch.Destination, e.Detail, e.By,
 	}
 	for i := range row {
 		row[i] = inert(row[i])

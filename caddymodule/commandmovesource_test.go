@@ -47,7 +47,7 @@ func TestARenamedSource(t *testing.T) {
 	if err != nil || len(left) != 1 || string(left[0].Secret) != "the-seed" {
 		t.Errorf("staff:demo has %+v (%v)", left, err)
 	}
-	if got := s.mustCommand(now, "audit"); !strings.Contains(got, `reason="source_moved"`) || !strings.Contains(got, "people to staff: 2 enrollments, 1 devices, 1 sessions, by command as ") {
+	if got := s.mustCommand(now, "audit"); !strings.Contains(got, `reason="source_moved"`) || !strings.Contains(got, "people to staff: 2 enrollments, 1 devices, 1 sessions\" by=\"command as ") {
 		t.Errorf("audit:\n%s", got)
 	}
 

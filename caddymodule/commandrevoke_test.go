@@ -57,7 +57,7 @@ func TestRevokeByCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.mustCommand(file, "user", "revoke", "people:demo", "--json")), &again); err != nil || again.User != "people:demo" || again.Sessions != 0 {
 		t.Errorf("by key: %+v, %v", again, err)
 	}
-	if got := s.mustCommand(file, "audit", "--user", "people:demo"); strings.Count(got, `reason="revoked"`) != 2 || !strings.Contains(got, "by command as ") {
+	if got := s.mustCommand(file, "audit", "--user", "people:demo"); strings.Count(got, `reason="revoked"`) != 2 || !strings.Contains(got, `by="command as `) {
 		t.Errorf("audit:\n%s", got)
 	}
 	_, err := s.command(file, "user", "revoke", "nobody")

@@ -50,10 +50,11 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 
 // auditFields are the event's members that say something, under the names of its JSON.
 func auditFields(e idp.Event) []zap.Field {
-	fields := append(make([]zap.Field, 0, 19), zap.String("result", e.Result))
+	fields := append(make([]zap.Field, 0, 20), zap.String("result", e.Result))
 	for _, f := range []struct{ key, value string }{
 		{"reason", e.Reason},
 		{"detail", e.Detail},
+		{"by", e.By},
 		{"ref", e.Ref},
 		{"user", e.User},
 		{"name", e.Name},

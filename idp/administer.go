@@ -11,9 +11,9 @@ import (
 // EventAdmin is what an administrator did that has no kind of its own: a backup, a restore.
 const EventAdmin = "admin"
 
-// Note records what an administrator did, under a reference number of its own. detail ends in who it was.
-func (g *Gateway) Note(ctx context.Context, kind, reason, detail string) error {
-	return g.note(ctx, Event{Kind: kind, Reason: reason, Detail: clip(detail)})
+// Note records what an administrator did, under a reference number of its own. by is who it was.
+func (g *Gateway) Note(ctx context.Context, kind, reason, detail, by string) error {
+	return g.note(ctx, Event{Kind: kind, Reason: reason, Detail: clip(detail), By: by})
 }
 
 func (g *Gateway) note(ctx context.Context, e Event) error {
@@ -53,7 +53,7 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 		return Revoked{}, err
 	}
 	out := Revoked{User: u}
-	e := Event{Kind: EventLogout, Reason: "revoked", Detail: by, User: u.Key(), Name: u.Name, Source: u.Source}
+	e := Event{Kind: EventLogout, Reason: "revoked", By: by, User: u.Key(), Name: u.Name, Source: u.Source}
 	if err := g.note(ctx, e); err != nil {
 		return out, err
 	}
@@ -102,7 +102,7 @@ func (g *Gateway) ResetFactor(ctx context.Context, name, factor, by string) (*Us
 			}
 			continue // one line tells of them all
 		}
-		line := Event{Kind: EventEnroll, Reason: "reset", Detail: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
+		line := Event{Kind: EventEnroll, Reason: "reset", By: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
 		if err := g.note(ctx, line); err != nil {
 			return u, gone, err
 		}

@@ -35,7 +35,7 @@ func (g *Gateway) CheckPassword(ctx context.Context, name string, client netip.A
 	strangers, _ := g.budgets(ctx, f)
 	var unsaid error // why it was not shown after all
 	err = g.passOn(ctx, strangers, func(ctx context.Context) error {
-		line := Event{Kind: EventAdmin, Reason: "password_checked", User: f.user.Key(), Name: f.user.Name, Source: f.user.Source, Detail: clip(by)}
+		line := Event{Kind: EventAdmin, Reason: "password_checked", User: f.user.Key(), Name: f.user.Name, Source: f.user.Source, By: by}
 		if unsaid = g.note(ctx, line); unsaid != nil {
 			return unsaid
 		}

@@ -13,6 +13,7 @@ type Event struct {
 	Result string     `json:"result"`
 	Reason string     `json:"reason,omitempty"` // why, in one word: "bad_credentials"
 	Detail string     `json:"detail,omitempty"` // cause for the admin, never shown to the person
+	By     string     `json:"by,omitempty"`     // who did it, where that is not the person: somebody of the help desk, an administrator
 	Ref    string     `json:"ref"`              // the reference number that the person was shown
 	User   string     `json:"user,omitempty"`   // user key
 	Name   string     `json:"name,omitempty"`   // name as typed, or the user's name

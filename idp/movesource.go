@@ -40,8 +40,8 @@ func (g *Gateway) MoveSource(ctx context.Context, from, to, by string) (Kept, er
 	if err != nil {
 		return Kept{}, err
 	}
-	detail := fmt.Sprintf("%s to %s: %d enrollments, %d devices, %d sessions, %s", from, to, moved.Enrollments, moved.Devices, moved.Sessions, by)
-	if err := g.note(ctx, Event{Kind: EventAdmin, Reason: "source_moved", Source: to, Detail: clip(detail)}); err != nil {
+	detail := fmt.Sprintf("%s to %s: %d enrollments, %d devices, %d sessions", from, to, moved.Enrollments, moved.Devices, moved.Sessions)
+	if err := g.note(ctx, Event{Kind: EventAdmin, Reason: "source_moved", Source: to, Detail: clip(detail), By: by}); err != nil {
 		return moved, fmt.Errorf("done, but %w", err)
 	}
 	return moved, nil
