@@ -67,7 +67,7 @@ func TestRevokeEndsSessionsAndForgetsDevices(t *testing.T) {
 	if d, err := s.UserDevices(t.Context(), "staff:bob", adminNow); err != nil || len(d) != 1 {
 		t.Errorf("the other person has %d devices (%v), want 1", len(d), err)
 	}
-	if l := lines(t, s, "revoked"); len(l) != 1 || l[0].User != "staff:alice" || l[0].Detail != "by root" || l[0].Ref == "" {
+	if l := lines(t, s, "revoked"); len(l) != 1 || l[0].User != "staff:alice" || l[0].By != "by root" || l[0].Ref == "" {
 		t.Errorf("audit lines: %+v", l)
 	}
 }

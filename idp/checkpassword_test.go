@@ -73,7 +73,7 @@ func TestCheckPasswordIsCharged(t *testing.T) {
 		t.Errorf("the directory was shown %d wrong passwords", corp.shown)
 	}
 	v.wantHeld(t, "alice", "wrong")
-	if e := lines(t, v.store, "password_checked"); len(e) != 2 || e[0].User != "corp:alice" || e[0].Kind != idp.EventAdmin || e[0].Detail != "by root" {
+	if e := lines(t, v.store, "password_checked"); len(e) != 2 || e[0].User != "corp:alice" || e[0].Kind != idp.EventAdmin || e[0].By != "by root" {
 		t.Errorf("audit: %+v", e)
 	}
 }

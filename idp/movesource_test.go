@@ -40,7 +40,7 @@ func TestARenamedSourceKeepsItsPeoplesFactors(t *testing.T) {
 		t.Errorf("alice has %d enrollments (%v)", len(list), err)
 	}
 	l := lines(t, s, "source_moved")
-	if len(l) != 1 || l[0].Kind != idp.EventAdmin || !strings.Contains(l[0].Detail, "people to staff") || !strings.HasSuffix(l[0].Detail, "by root") {
+	if len(l) != 1 || l[0].Kind != idp.EventAdmin || !strings.Contains(l[0].Detail, "people to staff") || l[0].By != "by root" {
 		t.Errorf("audit lines: %+v", l)
 	}
 	if f := g.CheckOrphans(t.Context()); len(f) != 0 {
