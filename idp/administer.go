@@ -21,7 +21,7 @@ func (g *Gateway) note(ctx context.Context, e Event) error {
 	if err := g.store.Append(ctx, e); err != nil {
 		return fmt.Errorf("writing the audit line: %w", err)
 	}
-	return nil
+	return g.announce(ctx, e)
 }
 
 // Person returns whom an administrator means: somebody by a name that signs in, or by a user key

@@ -57,6 +57,9 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		}
 	}
 	var err error
+	if p.News, err = g.newsFor(ctx, v); err != nil {
+		return err
+	}
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}
@@ -101,14 +104,14 @@ func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 		return g.postOwnFactor(w, r, v)
 	case "recovery":
 		return g.postRecovery(w, r, v)
+	case "news":
+		return g.postNews(w, r, v)
 	}
 	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
 	var id Hash
-	raw, err := hex.DecodeString(r.PostForm.Get("remove"))
-	if err != nil || len(raw) != len(id) {
+	if !parseHash(&id, r.PostForm.Get("remove")) {
 		return redirect(w, "/settings")
 	}
-	copy(id[:], raw)
 	e := g.event(r, v, EventDevice, Success)
 	switch r.PostForm.Get("kind") {
 	case "device":

@@ -193,7 +193,7 @@ type People interface {
 	// MoveSource puts another source into every user key of enrollments, devices and sessions, all or
 	// nothing, and returns how many rows that were. It answers ErrTaken where somebody has enrollments or
 	// devices under the same id at both, which may be two people. Counters, memos and the audit log stay as
-	// they are: the first two pass within a day, the third tells what was.
+	// they are: the first two pass, the third tells what was.
 	MoveSource(ctx context.Context, from, to string) (Kept, error)
 }
 

@@ -141,8 +141,17 @@ type Portal struct {
 	Frame
 	F          string // the session's form token
 	Tiles      []Tile
+	News       []News
 	Notices    []Notice
 	BreakGlass bool
+}
+
+// News is a change that the person is told of, on the portal and in the settings, until they say that they have read it: a
+// form posts f, kind "news", read (each ID) and from ("portal" or empty) to /settings.
+type News struct {
+	ID     string
+	Text   string // "Your password was changed."
+	Detail string // "today, 14:05 UTC, from Chrome on Windows, 192.0.2.7"
 }
 
 // Notice is a sentence above the tiles, and what to do about it where there is something to do.
@@ -205,6 +214,7 @@ type Settings struct {
 	Sessions []Item
 	Add      []Link // factors that can be set up
 	Notice   string
+	News     []News
 
 	Recovery bool // recovery codes count somewhere
 	Codes    int  // how many the person has left

@@ -184,10 +184,14 @@ func samples(p *Pages) map[string]Page {
 			"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
 			"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
 		}},
-		"device":           Device{Frame: in, F: "flow", App: app, Days: 7},
-		"portal":           Portal{Frame: in, F: "form", Tiles: all},
-		"portal-one":       Portal{Frame: in, F: "form", Tiles: all[:1]},
-		"portal-three":     Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
+		"device":       Device{Frame: in, F: "flow", App: app, Days: 7},
+		"portal":       Portal{Frame: in, F: "form", Tiles: all},
+		"portal-one":   Portal{Frame: in, F: "form", Tiles: all[:1]},
+		"portal-three": Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
+		"portal-news": Portal{Frame: in, F: "form", Tiles: all[:3], News: []News{
+			{ID: "n2", Text: "Your password was changed, and your remembered devices were forgotten.", Detail: "today, 08:02 UTC, from Firefox on Linux, 198.51.100.23"},
+			{ID: "n1", Text: "A code was made that stands in for your second step.", Detail: "3 May 2026, 17:40 UTC, by the service desk: command as root"},
+		}},
 		"portal-empty":     Portal{Frame: in, F: "form"},
 		"portal-emergency": Portal{Frame: bare, F: "form", Tiles: all[:2], BreakGlass: true},
 		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{"0", "Supervisor"}, {"1", "Agent"}}},
@@ -209,6 +213,7 @@ func samples(p *Pages) map[string]Page {
 func sampleSettings(in Frame) Settings {
 	return Settings{
 		Frame: in, F: "form", Notice: "The passkey is removed.",
+		News:     []News{{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"}},
 		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
