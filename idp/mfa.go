@@ -135,7 +135,7 @@ func why(d Decision) string {
 		return "Asked before a password is changed."
 	}
 	if d.Rule == proofRule {
-		return "Asked before your second steps are changed."
+		return "Asked before your settings are changed."
 	}
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -56,12 +55,18 @@ func newsText(e *Event) string {
 	case EventPassword:
 		return "Your password was changed, and your remembered devices were forgotten."
 	case EventDevice:
-		if e.Reason == "forgotten" {
-			return "A remembered device was forgotten: " + cmp.Or(e.Detail, "a browser") + "."
+		switch e.Reason {
+		case "forgotten":
+			return "A remembered device was forgotten: " + e.Detail + "."
+		case "all_forgotten":
+			return "Your remembered devices were forgotten."
 		}
 	case EventLogout:
-		if e.By != "" {
+		switch {
+		case e.By != "":
 			return "You were signed out everywhere, and your remembered devices were forgotten."
+		case e.Reason == "others_ended":
+			return "You were signed out everywhere else."
 		}
 	}
 	return ""

@@ -46,7 +46,7 @@ func withArticle(noun string) string {
 	return "a " + noun
 }
 
-// postOwnFactor renames or removes a factor of the person's own. Either takes a second step that was passed a moment ago.
+// postOwnFactor renames or removes a factor of the person's own.
 func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	enrolled, err := g.store.UserEnrollments(r.Context(), v.session.User.Key(), "")
 	if err != nil {
@@ -57,9 +57,6 @@ func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visit
 	i := slices.IndexFunc(enrolled, func(e Enrollment) bool { return e.Factor+"/"+e.ID == wanted })
 	if i < 0 {
 		return redirect(w, "/settings")
-	}
-	if !g.proved(v) {
-		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
 	}
 	if r.PostForm.Has("rename") {
 		return g.renameOwn(w, r, v, enrolled[i])
@@ -101,18 +98,8 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 	if _, err := g.store.DeleteUserSessions(ctx, e.User, v.session.ID); err != nil {
 		return err
 	}
-	devices, err := g.store.UserDevices(ctx, e.User, g.now())
-	if err != nil {
+	if _, err := g.forgetDevices(ctx, e.User); err != nil {
 		return err
-	}
-	for _, d := range devices {
-		kept := *d
-		kept.Proofs = slices.DeleteFunc(slices.Clone(d.Proofs), func(p Passed) bool { return p.Factor == e.Factor && p.Credential == e.ID })
-		if len(kept.Proofs) < len(d.Proofs) {
-			if err := g.store.PutDevice(ctx, &kept); err != nil {
-				return err
-			}
-		}
 	}
 	return redirect(w, "/settings?done=removed")
 }

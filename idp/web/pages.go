@@ -204,7 +204,7 @@ type Handoff struct {
 }
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
-// kind ("factor", "device" or "session") and remove (the ID) to /settings; a factor's name is changed by f, kind,
+// kind ("factor", "device" or "session") and remove (the ID, for all devices "all", for all other sessions "others") to /settings; a factor's name is changed by f, kind,
 // rename (the ID) and label; new recovery codes are made by f, kind "recovery" and make.
 type Settings struct {
 	Frame
@@ -228,8 +228,9 @@ type Item struct {
 	ID      string // value of the button
 	Label   string
 	Detail  string // "added 3 May 2026, last used today"
-	Current bool   // this very session or device
-	Fixed   bool   // cannot be removed
+	More    []string
+	Current bool // this very session or device
+	Fixed   bool // cannot be removed
 }
 
 // Link is a label and an address.
