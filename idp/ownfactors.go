@@ -59,15 +59,20 @@ func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visit
 		return redirect(w, "/settings")
 	}
 	if r.PostForm.Has("rename") {
-		return g.renameOwn(w, r, v, enrolled[i])
+		return g.renameOwn(w, r, v, enrolled, i)
 	}
 	return g.removeOwn(w, r, v, enrolled, i)
 }
 
-func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, e Enrollment) error {
+// renameOwn gives a factor a name that no other one of the person's has: whoever loses one has to know which to remove.
+func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, enrolled []Enrollment, i int) error {
+	e := enrolled[i]
 	label := strings.Join(strings.Fields(clip(r.PostForm.Get("label"))), " ")
 	if label == "" || !utf8.ValidString(label) || utf8.RuneCountInString(label) > mostLabel {
 		return g.showSettings(w, r, v, "That name is empty or too long: it may have 40 characters.")
+	}
+	if slices.ContainsFunc(enrolled, func(o Enrollment) bool { return o.Label == label && o.ID != e.ID }) {
+		return g.showSettings(w, r, v, "You have another second step of that name. Choose a different one.")
 	}
 	line := g.event(r, v, EventEnroll, Success)
 	line.Factor, line.Reason, line.Detail = e.Factor, "renamed", clip(e.Label+" to "+label)
