@@ -22,9 +22,24 @@ const (
 const (
 	wrongCode   = "That code is not right. Type the code that your app shows now."
 	spentCode   = "That code has been used already. Wait for the next one."
-	limitedCode = "There were too many wrong codes. Wait 15 minutes, then try again."
-	lockedCode  = "There were too many wrong codes today. Ask the service desk, or try again tomorrow."
 )
+
+// limitedCode and lockedCode say that there were too many wrong answers, in 15 minutes and in a day. Not every factor asks
+// for a code.
+func (v *visitor) limitedCode(factor string) string {
+	return "There were too many " + v.wrongAnswers(factor) + ". Wait 15 minutes, then try again."
+}
+
+func (v *visitor) lockedCode(factor string) string {
+	return "There were too many " + v.wrongAnswers(factor) + " today. Ask the service desk, or try again tomorrow."
+}
+
+func (v *visitor) wrongAnswers(factor string) string {
+	if s := v.flow.Step; s != nil && s.Factor == factor && s.View.Digits == 0 {
+		return "tries that failed"
+	}
+	return "wrong codes"
+}
 
 // getMFA asks "Is this your device?" where that is due, else goes on.
 func (g *Gateway) getMFA(w http.ResponseWriter, r *http.Request) error {
@@ -250,12 +265,12 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 	if n, err := g.store.Failures(ctx, daily, now, day); err != nil {
 		return "", err
 	} else if n >= codeDaily {
-		sentence = lockedCode
+		sentence = v.lockedCode(factor)
 	}
 	if n, err := g.store.Failures(ctx, short, now, codeWindow); err != nil {
 		return "", err
 	} else if n >= codeTries && sentence == "" {
-		sentence = limitedCode
+		sentence = v.limitedCode(factor)
 	}
 	if sentence == "" {
 		n, err := g.store.Fail(ctx, short, now, codeWindow)
@@ -263,7 +278,7 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 			return "", err
 		}
 		if n > codeTries {
-			sentence = limitedCode
+			sentence = v.limitedCode(factor)
 		}
 	}
 	if sentence == "" {
