@@ -40,8 +40,8 @@ func (h *venue) add(t *testing.T) string {
 	return h.now.secret
 }
 
-// answer shows the code of an app at a sign-in to an application, and returns the status.
-func (h *venue) answer(t *testing.T, secret string) *http.Response {
+// showCodeOf shows the code of an app at a sign-in to an application, and returns the status.
+func (h *venue) showCodeOf(t *testing.T, secret string) *http.Response {
 	t.Helper()
 	h.visit("/apps/salesforce")
 	h.arrive(t)
@@ -66,11 +66,11 @@ func TestSeveralAuthenticatorApps(t *testing.T) {
 	}
 	h.clock.move(31 * 1e9)
 	for i, secret := range secrets {
-		if a := h.answer(t, secret); a.StatusCode != http.StatusSeeOther {
+		if a := h.showCodeOf(t, secret); a.StatusCode != http.StatusSeeOther {
 			t.Errorf("app %d: %d: %s", i, a.StatusCode, h.words())
 		}
 		h.arrive(t)
-		if a := h.answer(t, secret); a.StatusCode != http.StatusUnauthorized || !strings.Contains(h.now.body, "used already") {
+		if a := h.showCodeOf(t, secret); a.StatusCode != http.StatusUnauthorized || !strings.Contains(h.now.body, "used already") {
 			t.Errorf("app %d, once more: %d: %s", i, a.StatusCode, h.words())
 		}
 	}
@@ -95,7 +95,7 @@ func TestSeveralAuthenticatorApps(t *testing.T) {
 	}
 	h.clock.move(31 * 1e9)
 	for i, status := range []int{http.StatusSeeOther, http.StatusUnauthorized, http.StatusSeeOther} {
-		if a := h.answer(t, secrets[i]); a.StatusCode != status {
+		if a := h.showCodeOf(t, secrets[i]); a.StatusCode != status {
 			t.Errorf("app %d after the removal: %d: %s", i, a.StatusCode, h.words())
 		}
 		h.arrive(t)
