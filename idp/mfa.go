@@ -20,8 +20,8 @@ const (
 )
 
 const (
-	wrongCode   = "That code is not right. Type the code that your app shows now."
-	spentCode   = "That code has been used already. Wait for the next one."
+	wrongCode = "That code is not right. Type the code that your app shows now."
+	spentCode = "That code has been used already. Wait for the next one."
 )
 
 // limitedCode and lockedCode say that there were too many wrong answers, in 15 minutes and in a day. Not every factor asks
@@ -261,45 +261,55 @@ func tryKeys(userKey, factor string) (short, daily string) {
 func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (string, error) {
 	ctx, now := context.WithoutCancel(r.Context()), g.now()
 	short, daily := tryKeys(v.session.User.Key(), factor)
+	may, spent, err := g.limiter.tries.begin(daily, now, codeDaily, func() (int, error) { return g.store.Failures(ctx, daily, now, day) })
+	if err != nil {
+		return "", err
+	}
 	sentence := ""
-	if n, err := g.store.Failures(ctx, daily, now, day); err != nil {
-		return "", err
-	} else if n >= codeDaily {
+	switch {
+	case spent:
 		sentence = v.lockedCode(factor)
-	}
-	if n, err := g.store.Failures(ctx, short, now, codeWindow); err != nil {
-		return "", err
-	} else if n >= codeTries && sentence == "" {
+	case !may:
 		sentence = v.limitedCode(factor)
-	}
-	if sentence == "" {
-		n, err := g.store.Fail(ctx, short, now, codeWindow)
-		if err != nil {
+	default:
+		few, err := g.fewTries(ctx, short, now)
+		if err != nil || few {
 			return "", err
 		}
-		if n > codeTries {
-			sentence = v.limitedCode(factor)
+		sentence = v.limitedCode(factor)
+		if err := g.limiter.tries.end(daily, func() error { return nil }); err != nil {
+			return "", err
 		}
-	}
-	if sentence == "" {
-		return "", nil
 	}
 	e := g.event(r, v, EventLockout, Denied)
 	e.Factor, e.Reason, e.Detail = factor, "limited", kind
 	return sentence, g.record(r, e)
 }
 
+// fewTries counts a try of the last minutes, and reports whether there were not too many. What is refused is not counted, or
+// whoever goes on trying would be kept out for ever.
+func (g *Gateway) fewTries(ctx context.Context, short string, now time.Time) (bool, error) {
+	n, err := g.store.Failures(ctx, short, now, codeWindow)
+	if err != nil || n >= codeTries {
+		return false, err
+	}
+	n, err = g.store.Fail(ctx, short, now, codeWindow)
+	return n <= codeTries, err
+}
+
 // countDay counts a wrong answer for the day. A right one clears nothing here: somebody who has the password
 // could otherwise guess on for as long as the person comes to work (security.md C-30).
 func (g *Gateway) countDay(r *http.Request, v *visitor, factor string) error {
 	_, daily := tryKeys(v.session.User.Key(), factor)
-	_, err := g.store.Fail(context.WithoutCancel(r.Context()), daily, g.now(), day)
-	return err
+	return g.limiter.tries.end(daily, func() error {
+		_, err := g.store.Fail(context.WithoutCancel(r.Context()), daily, g.now(), day)
+		return err
+	})
 }
 
 func (g *Gateway) forgetTries(ctx context.Context, v *visitor, factor string) error {
-	short, _ := tryKeys(v.session.User.Key(), factor)
-	return g.store.Clear(context.WithoutCancel(ctx), short)
+	short, daily := tryKeys(v.session.User.Key(), factor)
+	return g.limiter.tries.end(daily, func() error { return g.store.Clear(context.WithoutCancel(ctx), short) })
 }
 
 // hashText prints a hash for use in a counter's key.
