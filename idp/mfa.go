@@ -265,7 +265,7 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 	if err != nil {
 		return "", err
 	}
-	sentence := ""
+	var sentence string
 	switch {
 	case spent:
 		sentence = v.lockedCode(factor)

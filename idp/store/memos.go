@@ -155,7 +155,7 @@ func (s *Store) OwnedMemos(ctx context.Context, kind, owner string, now time.Tim
 		m.Expires = moment(expires)
 		if m.Data, err = o.seal.open(at("memos", kind, string(id)), sealed); err != nil {
 			o.Log.WarnContext(ctx, "a stored memo is damaged", "kind", kind, "owner", owner, "error", err)
-			return nil
+			return nil //nolint:nilerr // one that is damaged is left out
 		}
 		list = append(list, m)
 		return nil
