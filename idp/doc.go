@@ -24,11 +24,13 @@
 //	judge.go     what a policy may look at of a request, as a [Visit] (visit.go)
 //	decide.go    [Policy.Decide], pure, on what each section says (section.go; mfa-, place-, device-, timesections.go,
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups
-//	mfa.go       a factor is challenged (step.go) and judged; enroll.go sets one up behind its gate;
+//	mfa.go       a factor is challenged (step.go) and judged (tries.go: those that are just now); enroll.go sets one up
+//	             behind its gate;
 //	             fresh.go, what takes a second step that was passed a moment ago
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
-//	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go
+//	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go, owndevices.go) and help.go
+//	news.go      what was changed of somebody's sign-in, told at the next visit
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //
