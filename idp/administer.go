@@ -21,7 +21,7 @@ func (g *Gateway) note(ctx context.Context, e Event) error {
 	if err := g.store.Append(ctx, e); err != nil {
 		return fmt.Errorf("writing the audit line: %w", err)
 	}
-	return nil
+	return g.announce(ctx, e)
 }
 
 // Person returns whom an administrator means: somebody by a name that signs in, or by a user key
@@ -79,17 +79,8 @@ func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices in
 	if sessions, err = g.endAllBut(ctx, user, Hash{}); err != nil {
 		return 0, 0, fmt.Errorf("ending the sessions: %w", err)
 	}
-	list, err := g.store.UserDevices(ctx, user, g.now())
-	if err != nil {
-		return sessions, 0, fmt.Errorf("listing the devices: %w", err)
-	}
-	for _, d := range list {
-		if err := g.store.DeleteDevice(ctx, d.ID, user); err != nil {
-			return sessions, devices, fmt.Errorf("forgetting %s: %w", d.Label, err)
-		}
-		devices++
-	}
-	return sessions, devices, nil
+	devices, err = g.forgetDevices(ctx, user)
+	return sessions, devices, err
 }
 
 // ResetMFA deletes a person's enrollments for one factor, or for all (factor ""), and returns them

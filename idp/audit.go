@@ -40,6 +40,7 @@ func (g *Gateway) event(r *http.Request, v *visitor, kind, result string) Event 
 	}
 	if v.session != nil {
 		u := &v.session.User
+		e.session = v.session
 		e.User, e.Name, e.Source, e.BreakGlass = u.Key(), u.Name, u.Source, u.BreakGlass
 	}
 	if v.flow != nil {
@@ -69,10 +70,18 @@ func (g *Gateway) record(r *http.Request, e Event) error {
 		}
 	}
 	if err := g.store.Append(ctx, e); err != nil {
-		return &Error{Status: http.StatusServiceUnavailable, Public: "The portal cannot keep its records just now. Try again in a minute.", Reason: "audit", Err: fmt.Errorf("writing the audit line: %w", err)}
+		return unrecorded(fmt.Errorf("writing the audit line: %w", err))
 	}
 	g.observe(r, e)
+	if err := g.announce(ctx, e); err != nil {
+		return unrecorded(err)
+	}
 	return nil
+}
+
+// unrecorded is the refusal where nothing may be done because nobody would hear of it.
+func unrecorded(err error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Public: "The portal cannot keep its records just now. Try again in a minute.", Reason: "audit", Err: err}
 }
 
 // tellRule keeps the policy text behind the event's digest.

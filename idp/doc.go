@@ -26,13 +26,14 @@
 //	             outage.go); policies.go completes policies from the global one, guard.go adds those for some groups,
 //	             edition.go the files that they read; explain.go decides again and says why, fallback.go who has none
 //	readiness.go which factors somebody can use now
-//	mfa.go       a factor is challenged (step.go) and judged; away.go where its page is not ours; enroll.go sets one up
-//	             behind its gate; fresh.go, what takes a second step that was passed a moment ago; rescue.go, codes in
-//	             the place of one (recovery.go, bypass.go)
+//	mfa.go       a factor is challenged (step.go) and judged (tries.go: those that are just now); away.go where its page
+//	             is not ours; enroll.go sets one up behind its gate; fresh.go, what takes a second step that was passed a
+//	             moment ago; rescue.go, codes in the place of one (recovery.go, bypass.go)
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
-//	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go) and help.go
+//	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go, owndevices.go) and help.go
 //	helpdesk.go  who may help whom; helpdeskpage.go does it, on what overview.go tells of a person
+//	news.go      what was changed of somebody's sign-in, told at the next visit
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them
 //

@@ -31,6 +31,8 @@ type Event struct {
 	Launch     *LaunchRecord `json:"launch,omitempty"`
 	CrossSite  bool          `json:"cross_site,omitempty"`  // a deep link followed from another site
 	BreakGlass bool          `json:"break_glass,omitempty"` // local account while a directory was down
+
+	session *Session // within which it happened, for [news]; nil where there is none
 }
 
 // Kinds of events.

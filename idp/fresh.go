@@ -35,6 +35,19 @@ func (g *Gateway) proved(v *visitor) bool {
 	return false
 }
 
+// fresh reports whether the visitor has shown a moment ago who they are: by a second step, or by the password where they
+// have none that could be asked.
+func (g *Gateway) fresh(r *http.Request, v *visitor) (bool, error) {
+	if g.proved(v) {
+		return true, nil
+	}
+	ready, err := g.readyFactors(r.Context(), v, g.wanted(Decision{}))
+	if err != nil || len(ready.enrolled)+len(ready.unreachable) > 0 {
+		return false, err
+	}
+	return g.now().Sub(v.session.SignedIn) <= flowLife, nil
+}
+
 // proofDue returns where a person goes who has to show a second step first, or "".
 func (g *Gateway) proofDue(r *http.Request, v *visitor) (string, error) {
 	if !v.flow.Prove || g.proved(v) {

@@ -22,6 +22,7 @@ type Limiter struct {
 	told      *buckets // audit lines about an address that is limited
 
 	debts debts
+	tries tries
 
 	mu    sync.Mutex
 	gates map[string]*gate

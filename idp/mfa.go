@@ -20,11 +20,26 @@ const (
 )
 
 const (
-	wrongCode   = "That code is not right. Type the code that your app shows now."
-	spentCode   = "That code has been used already. Wait for the next one."
-	limitedCode = "There were too many wrong codes. Wait 15 minutes, then try again."
-	lockedCode  = "There were too many wrong codes today. Ask the service desk, or try again tomorrow."
+	wrongCode = "That code is not right. Type the code that your app shows now."
+	spentCode = "That code has been used already. Wait for the next one."
 )
+
+// limitedCode and lockedCode say that there were too many wrong answers, in 15 minutes and in a day. Not every factor asks
+// for a code.
+func (v *visitor) limitedCode(factor string) string {
+	return "There were too many " + v.wrongAnswers(factor) + ". Wait 15 minutes, then try again."
+}
+
+func (v *visitor) lockedCode(factor string) string {
+	return "There were too many " + v.wrongAnswers(factor) + " today. Ask the service desk, or try again tomorrow."
+}
+
+func (v *visitor) wrongAnswers(factor string) string {
+	if s := v.flow.Step; s != nil && s.Factor == factor && s.View.Digits == 0 {
+		return "tries that failed"
+	}
+	return "wrong codes"
+}
 
 // getMFA asks "Is this your device?" where that is due, else goes on.
 func (g *Gateway) getMFA(w http.ResponseWriter, r *http.Request) error {
@@ -146,7 +161,7 @@ func why(d Decision) string {
 		return "Asked before you help somebody."
 	}
 	if d.Rule == proofRule {
-		return "Asked before your second steps are changed."
+		return "Asked before your settings are changed."
 	}
 	if d.Outage != "" {
 		return "Your usual second step does not answer just now, so this one is asked."
@@ -260,45 +275,55 @@ func tryKeys(userKey, factor string) (short, daily string) {
 func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (string, error) {
 	ctx, now := context.WithoutCancel(r.Context()), g.now()
 	short, daily := tryKeys(v.session.User.Key(), factor)
-	sentence := ""
-	if n, err := g.store.Failures(ctx, daily, now, day); err != nil {
+	may, spent, err := g.limiter.tries.begin(daily, now, codeDaily, func() (int, error) { return g.store.Failures(ctx, daily, now, day) })
+	if err != nil {
 		return "", err
-	} else if n >= codeDaily {
-		sentence = lockedCode
 	}
-	if n, err := g.store.Failures(ctx, short, now, codeWindow); err != nil {
-		return "", err
-	} else if n >= codeTries && sentence == "" {
-		sentence = limitedCode
-	}
-	if sentence == "" {
-		n, err := g.store.Fail(ctx, short, now, codeWindow)
-		if err != nil {
+	var sentence string
+	switch {
+	case spent:
+		sentence = v.lockedCode(factor)
+	case !may:
+		sentence = v.limitedCode(factor)
+	default:
+		few, err := g.fewTries(ctx, short, now)
+		if err != nil || few {
 			return "", err
 		}
-		if n > codeTries {
-			sentence = limitedCode
+		sentence = v.limitedCode(factor)
+		if err := g.limiter.tries.end(daily, func() error { return nil }); err != nil {
+			return "", err
 		}
-	}
-	if sentence == "" {
-		return "", nil
 	}
 	e := g.event(r, v, EventLockout, Denied)
 	e.Factor, e.Reason, e.Detail = factor, "limited", kind
 	return sentence, g.record(r, e)
 }
 
+// fewTries counts a try of the last minutes, and reports whether there were not too many. What is refused is not counted, or
+// whoever goes on trying would be kept out for ever.
+func (g *Gateway) fewTries(ctx context.Context, short string, now time.Time) (bool, error) {
+	n, err := g.store.Failures(ctx, short, now, codeWindow)
+	if err != nil || n >= codeTries {
+		return false, err
+	}
+	n, err = g.store.Fail(ctx, short, now, codeWindow)
+	return n <= codeTries, err
+}
+
 // countDay counts a wrong answer for the day. A right one clears nothing here: somebody who has the password
 // could otherwise guess on for as long as the person comes to work (security.md C-30).
 func (g *Gateway) countDay(r *http.Request, v *visitor, factor string) error {
 	_, daily := tryKeys(v.session.User.Key(), factor)
-	_, err := g.store.Fail(context.WithoutCancel(r.Context()), daily, g.now(), day)
-	return err
+	return g.limiter.tries.end(daily, func() error {
+		_, err := g.store.Fail(context.WithoutCancel(r.Context()), daily, g.now(), day)
+		return err
+	})
 }
 
 func (g *Gateway) forgetTries(ctx context.Context, v *visitor, factor string) error {
-	short, _ := tryKeys(v.session.User.Key(), factor)
-	return g.store.Clear(context.WithoutCancel(ctx), short)
+	short, daily := tryKeys(v.session.User.Key(), factor)
+	return g.limiter.tries.end(daily, func() error { return g.store.Clear(context.WithoutCancel(ctx), short) })
 }
 
 // hashText prints a hash for use in a counter's key.

@@ -49,7 +49,7 @@ func withArticle(noun string) string {
 	return "a " + noun
 }
 
-// postOwnFactor renames or removes a factor of the person's own. Either takes a second step that was passed a moment ago.
+// postOwnFactor renames or removes a factor of the person's own.
 func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	enrolled, err := g.store.UserEnrollments(r.Context(), v.session.User.Key(), "")
 	if err != nil {
@@ -61,19 +61,21 @@ func (g *Gateway) postOwnFactor(w http.ResponseWriter, r *http.Request, v *visit
 	if i < 0 {
 		return redirect(w, "/settings")
 	}
-	if !g.proved(v) {
-		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
-	}
 	if r.PostForm.Has("rename") {
-		return g.renameOwn(w, r, v, enrolled[i])
+		return g.renameOwn(w, r, v, enrolled, i)
 	}
 	return g.removeOwn(w, r, v, enrolled, i)
 }
 
-func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, e Enrollment) error {
+// renameOwn gives a factor a name that no other one of the person's has: whoever loses one has to know which to remove.
+func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, enrolled []Enrollment, i int) error {
+	e := enrolled[i]
 	label := strings.Join(strings.Fields(clip(r.PostForm.Get("label"))), " ")
 	if label == "" || !utf8.ValidString(label) || utf8.RuneCountInString(label) > mostLabel {
 		return g.showSettings(w, r, v, "That name is empty or too long: it may have 40 characters.")
+	}
+	if slices.ContainsFunc(enrolled, func(o Enrollment) bool { return o.Label == label && o.ID != e.ID }) {
+		return g.showSettings(w, r, v, "You have another second step of that name. Choose a different one.")
 	}
 	line := g.event(r, v, EventEnroll, Success)
 	line.Factor, line.Reason, line.Detail = e.Factor, "renamed", clip(e.Label+" to "+label)
@@ -104,18 +106,8 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 	if _, err := g.store.DeleteUserSessions(ctx, e.User, v.session.ID); err != nil {
 		return err
 	}
-	devices, err := g.store.UserDevices(ctx, e.User, g.now())
-	if err != nil {
+	if _, err := g.forgetDevices(ctx, e.User); err != nil {
 		return err
-	}
-	for _, d := range devices {
-		kept := *d
-		kept.Proofs = slices.DeleteFunc(slices.Clone(d.Proofs), func(p Passed) bool { return p.Factor == e.Factor && p.Credential == e.ID })
-		if len(kept.Proofs) < len(d.Proofs) {
-			if err := g.store.PutDevice(ctx, &kept); err != nil {
-				return err
-			}
-		}
 	}
 	return redirect(w, "/settings?done=removed")
 }

@@ -153,3 +153,31 @@ func TestC36AClosedGateStaysClosed(t *testing.T) {
 		t.Errorf("%d: %s", k.now.answer.StatusCode, k.words())
 	}
 }
+
+// C-38: the last second step stays while anything asks for one; it goes where nothing does.
+func TestC38TheLastSecondStepStays(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		h := newBesieged(t, func(c *idp.Config) {
+			if !asked {
+				c.Policies = []*idp.Policy{{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAOff}}}
+				c.Applications, c.Portal.Policy = nil, ""
+			}
+		})
+		h.password(t, "alice", "/")
+		if !asked {
+			h.visit("/enroll/totp")
+			h.arrive(t)
+		}
+		h.authenticator(t)
+		h.device(t, "no")
+		ids := h.own(t, "factors")
+		h.form("/settings", "kind", "factor", "remove", ids[0])
+		if refused := strings.Contains(h.now.body, "your only second step"); refused != asked {
+			t.Errorf("asked: %v, refused: %v: %s", asked, refused, h.words())
+		}
+		h.arrive(t)
+		if left := len(h.own(t, "factors")); left != map[bool]int{true: 1, false: 0}[asked] {
+			t.Errorf("asked: %v, %d left", asked, left)
+		}
+	}
+}

@@ -325,6 +325,7 @@ func TestR44ALockedFactorSignsNobodyIn(t *testing.T) {
 	if a := k.form("/mfa/passkey", k.answer(k.device.Get)...); a.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("as a second step: %d: %s", a.StatusCode, k.words())
 	}
+	k.mustSee("There were too many tries that failed today.")
 	k.use("third")
 	if a := k.login("/"); a.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("without a password: %d: %s", a.StatusCode, k.words())

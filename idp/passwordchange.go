@@ -83,13 +83,15 @@ func mayHaveChanged(err error) bool {
 	return errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrUnchanged)
 }
 
-// changed ends the person's other sessions, which somebody may have who knew the old password, and lets this one go on.
+// changed ends the person's other sessions, which somebody may have who knew the old password, forgets what their devices
+// remember, and lets this one go on.
 func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o *origin, begun Event) error {
 	ctx := context.WithoutCancel(r.Context())
 	// The others first: they are why there is a hurry. The password is changed whatever comes of that, and its line is due.
 	_, ended := g.endAllBut(ctx, v.session.User.Key(), v.session.ID)
+	_, forgotten := g.forgetDevices(ctx, v.session.User.Key())
 	begun.Time, begun.Result = g.now(), Success
-	unfinished := errors.Join(ended, g.record(r, begun))
+	unfinished := errors.Join(ended, forgotten, g.record(r, begun))
 	s := *v.session
 	s.MustChange, s.User.PasswordExpires = "", time.Time{}
 	if o.refresher != nil {

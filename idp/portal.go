@@ -46,6 +46,9 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 			p.Notices = append(p.Notices, n)
 		}
 	}
+	if p.News, err = g.newsFor(r.Context(), v); err != nil {
+		return err
+	}
 	for i := range g.applications {
 		t, ok, err := g.tile(r, v, own, &g.applications[i])
 		if err != nil {

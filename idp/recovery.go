@@ -84,14 +84,14 @@ func (g *Gateway) takesCode(u *User, kind string) bool {
 	})
 }
 
-// postRecovery makes new codes and shows them, this one time. It takes a second step that was passed a moment ago:
-// whoever finds the session open must not walk away with ten ways in.
+// postRecovery makes new codes and shows them, this one time. The password alone does not do, however fresh: codes stand in
+// for a second step, and whoever has set up none would be past the gate that guards the first.
 func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visitor) error {
 	if !g.takesCode(&v.session.User, RecoveryFactor) {
 		return redirect(w, "/settings")
 	}
 	if !g.proved(v) {
-		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
+		return g.showSettings(w, r, v, "Set up a second step first: recovery codes stand in for one.")
 	}
 	e := g.event(r, v, EventEnroll, Success)
 	e.Factor, e.Reason = RecoveryFactor, "made"

@@ -3,9 +3,12 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,4 +156,39 @@ func TestBoundsOfBypassCodes(t *testing.T) {
 	if _, err := h.gateway.IssueBypass(t.Context(), "nobody", time.Hour, 1, "the test"); !errors.Is(err, idp.ErrNoUser) {
 		t.Error(err)
 	}
+}
+
+// C-35: new recovery codes end the old ones, of which one that was used is worth nothing anyway.
+func TestC35NewCodesEndTheOldOnes(t *testing.T) {
+	h := newBesieged(t, unchanged)
+	h.signIn(t, "alice")
+	codes := func() (out []string) {
+		h.visit("/settings")
+		h.form("/settings", "kind", "recovery", "make", "yes")
+		for _, m := range regexp.MustCompile(`<li><code>([^<]+)</code>`).FindAllStringSubmatch(h.now.body, -1) {
+			out = append(out, m[1])
+		}
+		return out
+	}
+	old := codes()
+	later := codes()
+	if len(old) != 10 || len(later) != 10 || slices.ContainsFunc(old, func(c string) bool { return slices.Contains(later, c) }) {
+		t.Fatalf("%d and %d codes", len(old), len(later))
+	}
+	if h.visit("/settings"); strings.Contains(h.now.body, later[0]) {
+		t.Error("a code is shown again")
+	}
+	owner := h.now
+	for code, status := range map[string]int{old[0]: http.StatusUnauthorized, later[0]: http.StatusSeeOther} {
+		b := h.besiege(t, 1, "/rescue")[0]
+		if w := h.beside(b, "/rescue", url.Values{"code": {code}}); w.Code != status {
+			t.Errorf("%d, want %d", w.Code, status)
+		}
+	}
+	again := h.besiege(t, 1, "/rescue")[0]
+	if w := h.beside(again, "/rescue", url.Values{"code": {later[0]}}); w.Code != http.StatusUnauthorized {
+		t.Errorf("a code that was used: %d", w.Code)
+	}
+	h.now = owner
+	h.mustBeTold(t, 1, "One of your recovery codes was used to sign in.")
 }

@@ -20,11 +20,16 @@ func (g *Gateway) getSettings(w http.ResponseWriter, r *http.Request) error {
 
 // doneSentences say what has been done, to somebody who comes back from it.
 var doneSentences = map[string]string{
-	"password": "Your password is changed. Use the new one from now on, on your computer too. Everywhere else you were signed out here.",
+	"password": "Your password is changed. Use the new one from now on, on your computer too. Everywhere else you were signed out here, and your remembered devices are forgotten.",
 	"added":    "Your new second step is set up.",
 	"renamed":  "The name is changed.",
-	"removed":  "The second step is removed. Everywhere else you were signed out here.",
-	"proved":   "Thank you. You can change your second steps now.",
+	"removed":  "The second step is removed. Everywhere else you were signed out here, and your remembered devices are forgotten.",
+	"proved":   "Thank you. You can make your changes now.",
+
+	"forgotten":     "That device is forgotten.",
+	"all_forgotten": "Your devices are forgotten. Each asks for the second step at its next sign-in.",
+	"ended":         "You are signed out there.",
+	"others_ended":  "Everywhere else you are signed out.",
 }
 
 // settled returns a visitor for whom the portal's policy is content, or sends them on their way to the page.
@@ -57,6 +62,9 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		}
 	}
 	var err error
+	if p.News, err = g.newsFor(ctx, v); err != nil {
+		return err
+	}
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}
@@ -65,16 +73,8 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 			return err
 		}
 	}
-	devices, err := g.store.UserDevices(ctx, user, now)
-	if err != nil {
+	if p.Devices, err = g.ownDevices(r, v); err != nil {
 		return err
-	}
-	here, _, err := v.device.id()
-	if err != nil {
-		return err
-	}
-	for _, d := range devices {
-		p.Devices = append(p.Devices, web.Item{ID: hex.EncodeToString(d.ID[:]), Label: d.Label, Detail: "remembered since " + onDay(d.Created, now) + used(d.Seen, now), Current: d.ID == here})
 	}
 	live, err := g.store.UserSessions(ctx, user)
 	if err != nil {
@@ -87,7 +87,8 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	return nil
 }
 
-// postSettings changes a factor, forgets a device or ends a session of the person's own.
+// postSettings changes a factor, forgets a device or ends a session of the person's own. Whatever is changed takes a proof
+// of a moment ago: whoever finds the session open must not lock its person out, nor keep from them that they were here.
 func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 	v, err := g.settled(w, r, &flow{To: "/settings"})
 	if err != nil || v == nil {
@@ -96,37 +97,51 @@ func (g *Gateway) postSettings(w http.ResponseWriter, r *http.Request) error {
 	if !v.ownForm(r) {
 		return redirect(w, "/settings")
 	}
-	switch r.PostForm.Get("kind") {
-	case "factor":
-		return g.postOwnFactor(w, r, v)
-	case "recovery":
-		return g.postRecovery(w, r, v)
+	kind := r.PostForm.Get("kind")
+	if kind == "news" {
+		return g.postNews(w, r, v)
 	}
-	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
-	var id Hash
-	raw, err := hex.DecodeString(r.PostForm.Get("remove"))
-	if err != nil || len(raw) != len(id) {
+	change := map[string]func(http.ResponseWriter, *http.Request, *visitor) error{
+		"factor": g.postOwnFactor, "recovery": g.postRecovery, "device": g.postOwnDevice, "session": g.postOwnSession,
+	}[kind]
+	if change == nil {
 		return redirect(w, "/settings")
 	}
-	copy(id[:], raw)
-	e := g.event(r, v, EventDevice, Success)
-	switch r.PostForm.Get("kind") {
-	case "device":
-		e.Reason = "forgotten"
-		err = g.store.DeleteDevice(ctx, id, user)
-	case "session":
-		e.Kind, e.Reason = EventLogout, "ended"
-		err = g.endOwn(ctx, user, id)
-	default:
-		return redirect(w, "/settings")
-	}
+	fresh, err := g.fresh(r, v)
 	if err != nil {
 		return err
+	}
+	if !fresh {
+		return g.setOut(w, r, v, &flow{To: "/settings?done=proved", Prove: true})
+	}
+	return change(w, r, v)
+}
+
+// postOwnSession ends one of the person's sessions, or all but this one.
+func (g *Gateway) postOwnSession(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	ctx, user, wanted := context.WithoutCancel(r.Context()), v.session.User.Key(), r.PostForm.Get("remove")
+	var id Hash
+	e := g.event(r, v, EventLogout, Success)
+	switch {
+	case wanted == "others":
+		e.Reason = "others_ended"
+	case parseHash(&id, wanted):
+		e.Reason = "ended"
+	default:
+		return redirect(w, "/settings")
 	}
 	if err := g.record(r, e); err != nil {
 		return err
 	}
-	return redirect(w, "/settings")
+	if wanted == "others" {
+		// With the mark, so that a sign-in which is under way elsewhere does not come to a session.
+		if _, err := g.endAllBut(ctx, user, v.session.ID); err != nil {
+			return err
+		}
+	} else if err := g.endOwn(ctx, user, id); err != nil {
+		return err
+	}
+	return redirect(w, "/settings?done="+e.Reason)
 }
 
 // endOwn ends a session if it is the person's own; nobody ends another's by naming it.

@@ -98,7 +98,7 @@ type Sessions interface {
 
 // Memo is something kept for one later request: a sign-in in progress, an invitation.
 type Memo struct {
-	Kind    string // "flow", "away", "invite", "changed", "ended"
+	Kind    string // "flow", "away", "invite", "bypass", "changed", "ended", "news"
 	ID      Hash   // SHA-256 of the id that travels
 	Browser Hash   // which browser may use it; zero for any
 	Owner   string // user key, where there is one
@@ -116,6 +116,9 @@ type Memos interface {
 	// TakeMemo returns the memo and deletes it in one step: of any number of callers one gets it,
 	// the others ErrNotFound.
 	TakeMemo(ctx context.Context, kind string, id Hash, now time.Time) (Memo, error)
+	// OwnedMemos lists the memos of a kind and owner that are bound to no browser, oldest first; without those that
+	// have expired.
+	OwnedMemos(ctx context.Context, kind, owner string, now time.Time) ([]Memo, error)
 }
 
 // Enrollment is one credential of a person for one factor.
@@ -207,7 +210,7 @@ type People interface {
 	// MoveSource puts another source into every user key of enrollments, devices and sessions, all or
 	// nothing, and returns how many rows that were. It answers ErrTaken where somebody has enrollments or
 	// devices under the same id at both, which may be two people. Counters, memos and the audit log stay as
-	// they are: the first two pass within a day, the third tells what was.
+	// they are: the first two pass, the third tells what was.
 	MoveSource(ctx context.Context, from, to string) (Kept, error)
 }
 

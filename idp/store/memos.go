@@ -132,6 +132,40 @@ func (s *Store) Memo(ctx context.Context, kind string, id idp.Hash, now time.Tim
 	return m, nil
 }
 
+// boundToNone is nobodys as the index memos_owner says it: SQLite takes that index where the query says the same.
+var boundToNone = fmt.Sprintf("browser = X'%x'", nobodys)
+
+// OwnedMemos lists a person's memos of a kind. A damaged one is left out and logged: it must not keep the person from the
+// others.
+func (s *Store) OwnedMemos(ctx context.Context, kind, owner string, now time.Time) ([]idp.Memo, error) {
+	o, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var list []idp.Memo
+	err = o.read().each(ctx, func(rows *sql.Rows) error {
+		m := idp.Memo{Kind: kind, Owner: owner}
+		var id, sealed []byte
+		var expires int64
+		if err := rows.Scan(&id, &expires, &sealed); err != nil {
+			return err
+		}
+		copy(m.ID[:], id)
+		m.Expires = moment(expires)
+		if m.Data, err = o.seal.open(at("memos", kind, string(id)), sealed); err != nil {
+			o.Log.WarnContext(ctx, "a stored memo is damaged", "kind", kind, "owner", owner, "error", err)
+			return nil //nolint:nilerr // one that is damaged is left out
+		}
+		list = append(list, m)
+		return nil
+	}, "SELECT id, expires, sealed FROM memos WHERE owner = ? AND kind = ? AND expires > ? AND "+boundToNone+" ORDER BY n", owner, kind, stamp(now))
+	if err != nil {
+		return nil, fmt.Errorf("listing the memos of %s: %w", owner, err)
+	}
+	return list, nil
+}
+
 // TakeMemo returns the memo and deletes it in one statement. It is spent once the deletion is
 // durable, and before anybody sees it.
 func (s *Store) TakeMemo(ctx context.Context, kind string, id idp.Hash, now time.Time) (m idp.Memo, err error) {

@@ -171,6 +171,15 @@ func TestTamperedRows(t *testing.T) {
 	_, err = s.TakeMemo(ctx, "invite", idp.Hash{1}, now)
 	is(t, err, idp.ErrNotFound)
 
+	for _, n := range []byte{3, 4} {
+		ok(t, s.PutMemo(ctx, idp.Memo{Kind: "news", ID: idp.Hash{n}, Owner: "corp:ann", Expires: now.Add(time.Hour)}, 0))
+	}
+	change("UPDATE memos SET sealed = (SELECT sealed FROM memos WHERE id = ?) WHERE id = ?", rowID(4), rowID(3))
+	memos, err := s.OwnedMemos(ctx, "news", "corp:ann", now)
+	if ok(t, err); len(memos) != 1 || memos[0].ID != (idp.Hash{4}) {
+		t.Errorf("memos: %v", memos)
+	}
+
 	change("UPDATE devices SET person = 'corp:bob'")
 	_, err = s.Device(ctx, idp.Hash{1}, "corp:bob", now)
 	is(t, err, errTampered)

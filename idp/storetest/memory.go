@@ -285,6 +285,27 @@ func (m *Memory) memo(kind string, id idp.Hash, now time.Time, take bool) (idp.M
 	return r.Memo, nil
 }
 
+// OwnedMemos implements idp.Memos.
+func (m *Memory) OwnedMemos(_ context.Context, kind, owner string, now time.Time) ([]idp.Memo, error) {
+	done, err := m.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var rows []memoRow
+	for _, r := range m.memos {
+		if r.Kind == kind && r.Owner == owner && r.Browser == (idp.Hash{}) && now.Before(r.Expires) {
+			rows = append(rows, r)
+		}
+	}
+	slices.SortFunc(rows, func(a, b memoRow) int { return cmp.Compare(a.order, b.order) })
+	var out []idp.Memo
+	for _, r := range rows {
+		out = append(out, r.Memo)
+	}
+	return out, nil
+}
+
 // SAMLKeys implements idp.Keys.
 func (m *Memory) SAMLKeys() ([]idp.SAMLKey, error) {
 	done, err := m.use()

@@ -81,6 +81,7 @@ func testMemos(t *testing.T, open opener) {
 		f.is(err, idp.ErrNotFound)
 	})
 	t.Run("at most so many of one kind and browser", testMemoCap(open))
+	t.Run("a person's own are listed", testOwnedMemos(open))
 	t.Run("of a hundred takers one gets it", func(t *testing.T) {
 		f := newFixture(t, open)
 		for round := range 5 {
@@ -92,6 +93,49 @@ func testMemos(t *testing.T, open opener) {
 			}), idp.ErrNotFound)
 		}
 	})
+}
+
+func testOwnedMemos(open opener) func(*testing.T) {
+	return func(t *testing.T) {
+		f := newFixture(t, open)
+		put := func(name, kind, owner string, browser idp.Hash, life time.Duration) idp.Memo {
+			m := f.memo(name)
+			m.Kind, m.Owner, m.Browser, m.Expires = kind, owner, browser, f.now().Add(life)
+			f.ok(f.PutMemo(f.ctx, m, 0))
+			return m
+		}
+		none := idp.Hash{}
+		want := []idp.Memo{put("z", "news", "corp:ann", none, time.Hour), put("a", "news", "corp:ann", none, time.Minute)}
+		put("b", "news", "corp:bob", none, time.Hour)
+		put("c", "invite", "corp:ann", none, time.Hour)
+		put("d", "news", "corp:ann", id("browser"), time.Hour)
+		f.restart()
+		same := func(want []idp.Memo, now time.Time) {
+			t.Helper()
+			got, err := f.OwnedMemos(f.ctx, "news", "corp:ann", now)
+			f.ok(err)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		}
+		same(want, f.now())
+		same(want[:1], want[1].Expires)
+		_, err := f.TakeMemo(f.ctx, "news", want[0].ID, f.now())
+		f.ok(err)
+		same(want[1:], f.now())
+		for _, err := range at100(func(i int) error {
+			m := f.memo(fmt.Sprint("beside", i))
+			m.Kind, m.Browser = "news", none
+			return f.PutMemo(f.ctx, m, 0)
+		}) {
+			f.ok(err)
+		}
+		all, err := f.OwnedMemos(f.ctx, "news", "corp:ann", f.now())
+		f.ok(err)
+		if len(all) != 101 {
+			t.Errorf("%d memos are left of those that were put at once", len(all))
+		}
+	}
 }
 
 func testMemoCap(open opener) func(*testing.T) {

@@ -203,6 +203,7 @@ func Calls(ctx context.Context, s idp.Store) map[string]error {
 	_, errs["Holders"] = s.Holders(ctx, "", 1)
 	_, errs["Memo"] = s.Memo(ctx, "", idp.Hash{}, now)
 	_, errs["TakeMemo"] = s.TakeMemo(ctx, "", idp.Hash{}, now)
+	_, errs["OwnedMemos"] = s.OwnedMemos(ctx, "", "", now)
 	_, errs["UserEnrollments"] = s.UserEnrollments(ctx, "", "")
 	_, errs["FindEnrollment"] = s.FindEnrollment(ctx, "", "")
 	_, errs["FactorEnrollments"] = s.FactorEnrollments(ctx, "")

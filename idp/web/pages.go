@@ -143,8 +143,17 @@ type Portal struct {
 	Frame
 	F          string // the session's form token
 	Tiles      []Tile
+	News       []News
 	Notices    []Notice
 	BreakGlass bool
+}
+
+// News is a change that the person is told of, on the portal and in the settings, until they say that they have read it: a
+// form posts f, kind "news", read (each ID) and from ("portal" or empty) to /settings.
+type News struct {
+	ID     string
+	Text   string // "Your password was changed."
+	Detail string // "today, 14:05 UTC, from Chrome on Windows, 192.0.2.7"
 }
 
 // Notice is a sentence above the tiles, and what to do about it where there is something to do.
@@ -199,7 +208,7 @@ type Handoff struct {
 }
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
-// kind ("factor", "device" or "session") and remove (the ID) to /settings; a factor's name is changed by f, kind,
+// kind ("factor", "device" or "session") and remove (the ID, for all devices "all", for all other sessions "others") to /settings; a factor's name is changed by f, kind,
 // rename (the ID) and label; new recovery codes are made by f, kind "recovery" and make.
 type Settings struct {
 	Frame
@@ -209,6 +218,7 @@ type Settings struct {
 	Sessions []Item
 	Add      []Link // factors that can be set up
 	Notice   string
+	News     []News
 
 	Recovery bool // recovery codes count somewhere
 	Codes    int  // how many the person has left
@@ -254,8 +264,9 @@ type Item struct {
 	ID      string // value of the button
 	Label   string
 	Detail  string // "added 3 May 2026, last used today"
-	Current bool   // this very session or device
-	Fixed   bool   // cannot be removed
+	More    []string
+	Current bool // this very session or device
+	Fixed   bool // cannot be removed
 }
 
 // Link is a label and an address.

@@ -1,0 +1,192 @@
+package idp
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp/web"
+)
+
+// NewsKind is the kind of memo that tells a person what was changed of that which signs them in (security.md C-38). Each
+// change has a memo of its own, so that two at once are both told.
+const NewsKind = "news"
+
+// Bounds of what is told. A list that is full says by itself that something is wrong, whatever has left it.
+const (
+	newsLife = 90 * 24 * time.Hour
+	mostNews = 20
+)
+
+// news is an audit line that its person is shown, until they say that they have read it. The session that made the change
+// is not: who sits there knows, or is the very one of whom the person should hear.
+type news struct {
+	Event    Event     `json:"event"`
+	SignedIn time.Time `json:"signed_in,omitzero"` // of the session that made the change, together with Browser
+	Browser  Hash      `json:"browser,omitzero"`
+}
+
+func (n *news) madeBy(s *Session) bool {
+	return !n.SignedIn.IsZero() && n.SignedIn.Equal(s.SignedIn) && n.Browser == s.Browser
+}
+
+// newsText says what an audit line means for the person it is about, or is empty where they need not hear of it.
+func newsText(e *Event) string {
+	if e.Result != Success || e.User == "" {
+		return ""
+	}
+	switch e.Kind {
+	case EventEnroll:
+		return enrollNewsText(e)
+	case EventMFA:
+		switch e.Factor {
+		case RecoveryFactor:
+			return "One of your recovery codes was used to sign in."
+		case BypassFactor:
+			return "A code of the service desk was used to sign in, in the place of your second step."
+		}
+	case EventBypass:
+		return "A code was made that stands in for your second step."
+	case EventPassword:
+		return "Your password was changed, and your remembered devices were forgotten."
+	case EventDevice:
+		switch e.Reason {
+		case "forgotten":
+			return "A remembered device was forgotten: " + e.Detail + "."
+		case "all_forgotten":
+			return "Your remembered devices were forgotten."
+		}
+	case EventLogout:
+		switch {
+		case e.By != "":
+			return "You were signed out everywhere, and your remembered devices were forgotten."
+		case e.Reason == "others_ended":
+			return "You were signed out everywhere else."
+		}
+	}
+	return ""
+}
+
+func enrollNewsText(e *Event) string {
+	step := "second step (" + factorLabel(e.Factor) + ")"
+	switch {
+	case e.Factor == RecoveryFactor && e.Reason == "made":
+		return "New recovery codes were made. Those from before do not count any more."
+	case e.Factor == RecoveryFactor:
+		return "Your recovery codes were deleted."
+	case e.Reason == "":
+		return "A " + step + " was set up."
+	case e.Reason == "renamed":
+		return "A " + step + " was renamed: " + e.Detail + "."
+	case e.Reason == "removed":
+		return "A " + step + " was removed: " + e.Detail + ". Your remembered devices were forgotten."
+	case e.Reason == "reset":
+		return "Your " + step + " was deleted, and your remembered devices were forgotten."
+	}
+	return ""
+}
+
+// announce keeps an audit line for its person where they have to hear of it.
+func (g *Gateway) announce(ctx context.Context, e Event) error {
+	if newsText(&e) == "" {
+		return nil
+	}
+	n := news{Event: e}
+	if s := e.session; s != nil {
+		n.SignedIn, n.Browser = s.SignedIn, s.Browser
+	}
+	data, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	m := Memo{Kind: NewsKind, ID: hashOf(g.randomText()), Owner: e.User, Expires: e.Time.Add(newsLife), Data: data}
+	if err := g.store.PutMemo(ctx, m, 0); err != nil {
+		return fmt.Errorf("keeping what is told at the next visit: %w", err)
+	}
+	kept, err := g.store.OwnedMemos(ctx, NewsKind, e.User, g.now())
+	if err != nil {
+		return err
+	}
+	for _, old := range kept[:max(0, len(kept)-mostNews)] {
+		if err := g.forgetNews(ctx, old.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) forgetNews(ctx context.Context, id Hash) error {
+	_, err := g.store.TakeMemo(ctx, NewsKind, id, g.now())
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// newsFor returns what the visitor has to be told, the newest first.
+func (g *Gateway) newsFor(ctx context.Context, v *visitor) (out []web.News, err error) {
+	kept, err := g.store.OwnedMemos(ctx, NewsKind, v.session.User.Key(), g.now())
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range slices.Backward(kept) {
+		var n news
+		if err := json.Unmarshal(m.Data, &n); err != nil {
+			return nil, fmt.Errorf("reading what is told: %w", err)
+		}
+		if !n.madeBy(v.session) {
+			out = append(out, web.News{ID: hex.EncodeToString(m.ID[:]), Text: newsText(&n.Event), Detail: g.fromWhere(&n.Event)})
+		}
+	}
+	return out, nil
+}
+
+// fromWhere says when something was done, and from which browser or by whom.
+func (g *Gateway) fromWhere(e *Event) string {
+	when := onDay(e.Time, g.now()) + e.Time.Format(", 15:04 MST")
+	switch {
+	case e.By != "":
+		return when + ", by the service desk: " + e.By
+	case e.Agent == "" && !e.Client.IsValid():
+		return when + ", by the service desk"
+	case !e.Client.IsValid():
+		return when + ", from " + deviceLabel(e.Agent)
+	}
+	return when + ", from " + deviceLabel(e.Agent) + ", " + e.Client.String()
+}
+
+// postNews puts away what the person has read: what their page showed, and nothing that came since.
+func (g *Gateway) postNews(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	told, err := g.newsFor(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	for _, n := range told {
+		var id Hash
+		if !slices.Contains(r.PostForm["read"], n.ID) || !parseHash(&id, n.ID) {
+			continue
+		}
+		if err := g.forgetNews(context.WithoutCancel(r.Context()), id); err != nil {
+			return err
+		}
+	}
+	if r.PostForm.Get("from") == "portal" {
+		return redirect(w, "/")
+	}
+	return redirect(w, "/settings")
+}
+
+// parseHash reads a hash from a form.
+func parseHash(h *Hash, text string) bool {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(h) {
+		return false
+	}
+	copy(h[:], raw)
+	return true
+}
