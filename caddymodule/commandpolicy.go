@@ -42,10 +42,11 @@ loaded. It needs no store and asks no source: the person of a test is made up. A
   }
 
 given takes application (or portal), source, groups, ip, networks, user_agent, at (a time, or mon 08:00
-Europe/Berlin), signed_in, device, passed, factors (set up), unreachable, country, anonymous, certificate, met and
-must_change. A factor that was passed before counts in this session, or, on a known device, on that; "passed
-totp now" is one shown on this very way. expect takes allow, deny or ask, with a reason; factors,
-section, rule and policy may be expected too.
+Europe/Berlin), signed_in, device, passed, factors (set up), unreachable, country, anonymous, certificate, met,
+must_change, and passwordless (the factor that they signed in by, in the place of the password). A factor
+that was passed before counts in this session, or, on a known device, on that; "passed totp now" is one
+shown on this very way. expect takes allow, deny or ask, with a reason; factors, section, rule and policy
+may be expected too.
 
 Works whether Caddy is running or not. Exits with 1 when a test fails.`,
 		Example: `  caddy gatehouse policy test --config Caddyfile policies.test`,

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,6 +19,8 @@ type PolicyConfig struct {
 	MFA *MFAConfig `json:"mfa,omitempty"`
 	// Factors that count, strongest first, by their names. Default: all, in the order of the configuration.
 	Factors []string `json:"factors,omitempty"`
+	// Passwordless are the factors that may stand in the place of the password, or off. Default: those that can.
+	Passwordless []string `json:"passwordless,omitempty"`
 	// RescueCodes is any (recovery codes of the person's own and bypass codes of the service desk stand in for a
 	// factor), bypass, or off. Default: any.
 	RescueCodes idp.RescueMode `json:"rescue_codes,omitempty"`
@@ -105,6 +108,12 @@ func (p *PolicyConfig) buildFactors(out *idp.Policy, _ map[string]idp.Network, g
 	}
 	if len(p.Factors) > 0 {
 		out.Factors = &idp.FactorsSection{Names: p.Factors}
+	}
+	if len(p.Passwordless) > 0 {
+		out.Passwordless = &idp.PasswordlessSection{}
+		if p.Passwordless[0] != "off" {
+			out.Passwordless.Names = p.Passwordless
+		}
 	}
 	if p.RescueCodes != "" {
 		out.Rescue = &idp.RescueSection{Mode: p.RescueCodes}
@@ -247,6 +256,9 @@ func (p *PolicyConfig) groupNames() (names []string) {
 // factorNames returns the factors that the sections name.
 func (p *PolicyConfig) factorNames() (names []string) {
 	names = append(names, p.Factors...)
+	if !slices.Equal(p.Passwordless, []string{"off"}) {
+		names = append(names, p.Passwordless...)
+	}
 	for _, o := range p.Outage {
 		names = append(append(names, o.Factor), o.Use...)
 	}

@@ -11,7 +11,7 @@ import (
 
 // policySections are the sections of a policy, as they are listed to whoever writes another.
 var policySections = []string{
-	"authentication", "new_user", "mfa", "remembered_devices", "factors", "rescue_codes", "outage", "groups", "enroll_first",
+	"authentication", "new_user", "mfa", "remembered_devices", "factors", "passwordless", "rescue_codes", "outage", "groups", "enroll_first",
 	"enroll_after_change", "networks", "anonymous_networks", "locations", "trusted_endpoints", "operating_systems", "browsers", "require",
 	"shared_computers", "session", "hours",
 }
@@ -24,6 +24,7 @@ var policySections = []string{
 //		mfa always | every <duration> [shared] | off
 //		remembered_devices off | ask | auto
 //		factors <name...>
+//		passwordless off | <name...>
 //		rescue_codes any | bypass | off
 //		outage <factor> use <factor...> | deny | allow <group...>
 //		groups <group...>
@@ -59,6 +60,8 @@ func parsePolicy(d *caddyfile.Dispenser) (*PolicyConfig, error) {
 			if twice := repeated(p.Factors); twice != "" {
 				b.fail("factors in policy %s names %s twice", p.Name, twice)
 			}
+		case "passwordless":
+			b.list(&p.Passwordless, "off | FACTOR…")
 		case "groups":
 			b.list(&p.Groups, "GROUP…")
 		case "enroll_first":

@@ -127,7 +127,7 @@ func (t *policyTest) parseExpect(b *block) {
 // givenOptions are what may be supposed of a visit.
 var givenOptions = []string{
 	"application", "source", "groups", "ip", "networks", "user_agent", "at", "signed_in", "device", "passed", "factors", "unreachable",
-	"country", "anonymous", "certificate", "met", "must_change",
+	"country", "anonymous", "certificate", "met", "must_change", "passwordless",
 }
 
 // parseGiven reads
@@ -178,6 +178,7 @@ type givenBlock struct {
 	known    bool
 	signedIn time.Duration
 	passed   []ago
+	instead  string // the factor that they signed in by, in the place of the password
 }
 
 // ago is a factor that was shown.
@@ -244,6 +245,11 @@ func (g *givenBlock) readFacts() {
 		g.text(&v.Certificate, "SUBJECT")
 	case "met":
 		g.namesOf(&v.Met, "condition", g.app.conditionNames())
+	case "passwordless":
+		g.text(&g.instead, "FACTOR")
+		if !slices.Contains(g.names.factors, g.instead) {
+			g.fail("no factor is named %q; there are: %s", g.instead, listed(g.names.factors))
+		}
 	case "must_change":
 		g.word(&v.MustChange, "password_expired", "must_change")
 	}
@@ -356,6 +362,11 @@ func (g *givenBlock) finish() {
 		v.Anonymous = had.Anonymous
 	}
 	v.SignedIn, v.Seen = v.Now.Add(-g.signedIn), v.Now.Add(-g.signedIn)
+	began := idp.Proof{Factor: idp.PasswordFactor, At: v.SignedIn}
+	if g.instead != "" {
+		began.Factor = g.instead
+	}
+	v.Session = append(v.Session, idp.Passed{Proof: began})
 	for _, p := range g.passed {
 		proof := idp.Proof{Factor: p.factor, At: v.Now.Add(-p.age)}
 		switch {

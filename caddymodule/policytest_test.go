@@ -75,6 +75,20 @@ func TestPolicyTestFails(t *testing.T) {
 	}
 }
 
+// A test says how somebody signed in: by the password, where nothing else is written.
+func TestPolicyTestOfPasswordless(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.test")
+	text := "test typed {\n\tgiven {\n\t\tapplication portal\n\t}\n\texpect ask mfa\n}\n" +
+		"test key {\n\tgiven {\n\t\tapplication portal\n\t\tpasswordless totp\n\t}\n\texpect ask session_old\n\trule \"passwordless off\"\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := testPolicies(t, wholeFile(t, "# not a whole file\npolicy default {\n\tmfa always\n\tpasswordless off\n}\n"), file)
+	if err != nil || !strings.Contains(out, "2 tests, 0 failed") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestPolicyTestErrors: what a test file must not have is told with file and line, and what it takes.
 func TestPolicyTestErrors(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +45,10 @@ func TestExample(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			err = errors.New(res.Status) // it listens before its store is open
+		}
+		return errors.Join(err, res.Body.Close())
 	})
 
 	b := OpenBrowser(t, c.NewProfile())

@@ -94,10 +94,12 @@ func (p *Policy) decide(v *Visit) (Decision, [judging]finding) {
 		d.Verdict, d.Rule, d.Reason = Ask, changeRule, v.MustChange
 		return d, fs
 	}
-	if f := &fs[onSession]; f.effect == renew {
-		d.by(sectionNames[onSession], f)
-		d.Verdict, d.Reason = Ask, f.reason
-		return d, fs
+	for i := range fs {
+		if f := &fs[i]; f.effect == renew {
+			d.by(sectionNames[i], f)
+			d.Verdict, d.Reason = Ask, f.reason
+			return d, fs
+		}
 	}
 	p.secondFactor(v, &d, &fs)
 	if d.Verdict == Deny {

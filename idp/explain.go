@@ -190,7 +190,7 @@ func (g *Gateway) suppose(ctx context.Context, u *User, app string, s Supposed) 
 	guard := g.guardOf(app)
 	passed := scoped(s.Passed, guard.For(u).scope(app))
 	v := Visit{
-		Now: s.At, User: u, App: app, Session: passed, SignedIn: s.At, Seen: s.At, Client: s.Client, Facts: s.Facts, Holding: s.Holding,
+		Now: s.At, User: u, App: app, Session: append(passed, Passed{Proof: Proof{Factor: PasswordFactor, At: s.At}}), SignedIn: s.At, Seen: s.At, Client: s.Client, Facts: s.Facts, Holding: s.Holding,
 	}
 	if s.Own {
 		v.Device = passed

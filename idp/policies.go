@@ -94,6 +94,9 @@ func (p *Policy) factorNames() []string {
 	if p.Factors != nil {
 		names = append(names, p.Factors.Names...)
 	}
+	if p.Passwordless != nil {
+		names = append(names, p.Passwordless.Names...)
+	}
 	if p.Outage != nil {
 		for _, r := range p.Outage.Rules {
 			names = append(append(names, r.Factor), r.Use...)

@@ -16,6 +16,7 @@ type Policy struct {
 	MFA            *MFASection            `json:"mfa,omitempty"`
 	Remembered     *RememberedSection     `json:"remembered_devices,omitempty"`
 	Factors        *FactorsSection        `json:"factors,omitempty"`
+	Passwordless   *PasswordlessSection   `json:"passwordless,omitempty"`
 	Rescue         *RescueSection         `json:"rescue_codes,omitempty"`
 	Outage         *OutageSection         `json:"outage,omitempty"`
 	Groups         *GroupsSection         `json:"groups,omitempty"`
@@ -45,6 +46,7 @@ func (p *Policy) sections() []section {
 	add(&out, p.MFA)
 	add(&out, p.Remembered)
 	add(&out, p.Factors)
+	add(&out, p.Passwordless)
 	add(&out, p.Rescue)
 	add(&out, p.Outage)
 	add(&out, p.Groups)
@@ -80,6 +82,7 @@ func (p Policy) Over(under Policy) Policy {
 	inherit(&p.MFA, under.MFA)
 	inherit(&p.Remembered, under.Remembered)
 	inherit(&p.Factors, under.Factors)
+	inherit(&p.Passwordless, under.Passwordless)
 	inherit(&p.Rescue, under.Rescue)
 	inherit(&p.Outage, under.Outage)
 	inherit(&p.Groups, under.Groups)
@@ -107,7 +110,7 @@ func inherit[T any](s **T, under *T) {
 // signed returns a copy whose sections name the policy that wrote them.
 func (p Policy) signed() Policy {
 	for _, copied := range []func(){
-		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Rescue), own(&p.Outage),
+		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Passwordless), own(&p.Rescue), own(&p.Outage),
 		own(&p.Groups), own(&p.EnrollFirst), own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
 		own(&p.Systems), own(&p.Browsers), own(&p.Require), own(&p.SharedComputers), own(&p.Session), own(&p.Hours),
 	} {

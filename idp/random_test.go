@@ -108,6 +108,9 @@ func (c chance) written(name string) Policy {
 			}
 			return m
 		}),
+		Passwordless: maybe(c, func() PasswordlessSection {
+			return PasswordlessSection{Names: pick(c, nil, []string{"passkey"}, []string{"passkey", "duo"})}
+		}),
 		Rescue: maybe(c, func() RescueSection { return RescueSection{Mode: pick(c, RescueAny, RescueBypass, RescueOff)} }),
 		Remembered: maybe(c, func() RememberedSection {
 			return RememberedSection{Mode: pick(c, RememberOff, RememberAsk, RememberAuto)}

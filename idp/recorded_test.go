@@ -150,6 +150,7 @@ func ways() []mattered {
 		p.Hours = &HoursSection{Zone: "Europe/Berlin", Rules: []HoursRule{{Days: []time.Weekday{time.Monday}, From: 0, To: 24 * 60}}}
 	})
 	session := only(func(p *Policy) { p.Session = &SessionSection{Idle: 30 * time.Minute, Absolute: 8 * time.Hour} })
+	typed := only(func(p *Policy) { p.Passwordless = &PasswordlessSection{} })
 	place := func(a PlaceAction) Policy {
 		return only(func(p *Policy) {
 			p.Locations = &LocationsSection{Rules: []LocationRule{{Action: a, Countries: []string{"DE"}}}, Otherwise: PlaceAllow}
@@ -211,6 +212,8 @@ func ways() []mattered {
 		{"session", session, nothing, Allow, "seen"},
 		{"session", session, func(_ chance, v *Visit) { v.SignedIn = v.Now.Add(-9 * time.Hour) }, Ask, "now"},
 		{"session", session, func(_ chance, v *Visit) { v.Seen = v.Now.Add(-time.Hour) }, Ask, "signed_in"},
+		{"passwordless", typed, func(_ chance, v *Visit) { v.Session = []Passed{{Proof: Proof{Factor: PasswordFactor, At: v.Now}}} }, Allow, "session"},
+		{"passwordless", typed, func(_ chance, v *Visit) { v.Session = passed("connect") }, Ask, "user"},
 		{"shared_computers", floor, func(_ chance, v *Visit) { v.Networks, v.Device = []string{"floor"}, passed("connect") }, Ask, "networks"},
 		{"shared_computers", floor, func(_ chance, v *Visit) { v.Device = passed("connect") }, Allow, "client"},
 		{"mfa", every, func(_ chance, v *Visit) { v.Device = passed("connect") }, Allow, "device"},

@@ -35,6 +35,7 @@ const (
 	onBrowsers
 	onRequire
 	onSession
+	onPasswordless
 	onShared
 	judging // how many there are
 )
@@ -42,7 +43,7 @@ const (
 // sectionNames are the words of the Caddyfile.
 var sectionNames = [judging]string{
 	"authentication", "groups", "hours", "networks", "anonymous_networks", "locations", "trusted_endpoints",
-	"operating_systems", "browsers", "require", "session", "shared_computers",
+	"operating_systems", "browsers", "require", "session", "passwordless", "shared_computers",
 }
 
 // effect is what one section wants of a visit.
@@ -95,6 +96,7 @@ func (p *Policy) findings(v *Visit) [judging]finding {
 		onBrowsers:       p.Browsers.judge(v),
 		onRequire:        p.Require.judge(v),
 		onSession:        p.Session.judge(v),
+		onPasswordless:   p.Passwordless.judge(v),
 		onShared:         p.SharedComputers.judge(v),
 	}
 }

@@ -155,6 +155,7 @@ func full() Policy {
 		MFA:               &MFASection{Mode: MFAEvery, Every: sevenDays, Shared: true},
 		Remembered:        &RememberedSection{Mode: RememberAsk},
 		Factors:           &FactorsSection{Names: []string{"totp", "duo"}},
+		Passwordless:      &PasswordlessSection{Names: []string{"passkey"}},
 		Rescue:            &RescueSection{Mode: RescueBypass},
 		Outage:            &OutageSection{Rules: []OutageRule{{Factor: "duo", Use: []string{"passkey"}}, {Factor: "totp", Allow: []GroupRef{{"corp", "Agents"}}}, {Factor: "sms", Deny: true}}},
 		Groups:            &GroupsSection{Allow: []GroupRef{{"corp", "Agents"}, {"corp", "Night shift"}}},

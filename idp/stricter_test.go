@@ -42,6 +42,17 @@ var stricter = map[string]func(c chance, p *Policy, v *Visit) bool{
 		p.MFA = &now
 		return true
 	},
+	"passwordless": func(_ chance, p *Policy, _ *Visit) bool {
+		switch {
+		case p.Passwordless == nil:
+			p.Passwordless = &PasswordlessSection{Names: []string{"passkey"}}
+		case len(p.Passwordless.Names) == 0:
+			return false
+		default:
+			p.Passwordless = &PasswordlessSection{}
+		}
+		return true
+	},
 	"rescue_codes": func(c chance, p *Policy, _ *Visit) bool {
 		mode := RescueAny
 		if p.Rescue != nil {
@@ -210,6 +221,10 @@ var matters = map[string]func(c chance, p *Policy, v *Visit){
 	},
 	"new_user": func(_ chance, p *Policy, v *Visit) {
 		p.NewUser, v.Holding = &NewUserSection{Mode: NewUserAllow}, &Holding{}
+	},
+	"passwordless": func(c chance, p *Policy, v *Visit) {
+		p.Passwordless, p.MFA = nil, &MFASection{Mode: MFAEvery, Every: sevenDays, Shared: true}
+		v.Session = []Passed{{Proof: Proof{Factor: pick(c, "passkey", "duo"), At: v.Now}, Scope: SharedScope}}
 	},
 	"rescue_codes": func(c chance, p *Policy, v *Visit) {
 		p.Rescue, p.MFA = &RescueSection{Mode: RescueAny}, &MFASection{Mode: MFAAlways}
