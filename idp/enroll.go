@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +101,8 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 // may be one that the policy does not take: an application that asks for another factor must not be the
 // way round the first.
 func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
-	if hasFactor(bare(v.session.Proofs)) {
+	shown := slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesHere(v, p.Factor) })
+	if hasFactor(shown) {
 		return false, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
