@@ -92,33 +92,45 @@ func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User,
 	if err != nil {
 		return nil, nil, err
 	}
+	gone, err := g.dropEnrollments(ctx, u, factor, by)
+	if err != nil {
+		return u, gone, err
+	}
+	if _, _, err := g.endAll(ctx, u.Key()); err != nil {
+		return u, gone, err
+	}
+	// What somebody set up beside this in one of those sessions. Whoever is a moment later finds that theirs has ended.
+	late, err := g.dropEnrollments(ctx, u, factor, by)
+	return u, append(gone, late...), err
+}
+
+// dropEnrollments deletes a person's enrollments for one factor, or for all, and returns them without their secrets.
+func (g *Gateway) dropEnrollments(ctx context.Context, u *User, factor, by string) (gone []Enrollment, err error) {
 	list, err := g.store.UserEnrollments(ctx, u.Key(), factor)
 	if err != nil {
-		return u, nil, err
+		return nil, err
 	}
-	var gone []Enrollment
 	for _, e := range list {
 		e.Secret = nil
 		if e.Factor == RecoveryFactor && slices.ContainsFunc(gone, func(g Enrollment) bool { return g.Factor == RecoveryFactor }) {
 			if err := g.store.DeleteEnrollment(ctx, u.Key(), e.Factor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
-				return u, gone, fmt.Errorf("deleting a recovery code: %w", err)
+				return gone, fmt.Errorf("deleting a recovery code: %w", err)
 			}
 			continue // one line tells of them all
 		}
 		line := Event{Kind: EventEnroll, Reason: "reset", By: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
 		if err := g.note(ctx, line); err != nil {
-			return u, gone, err
+			return gone, err
 		}
 		if err := g.store.DeleteEnrollment(ctx, u.Key(), e.Factor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
-			return u, gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
+			return gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
 		}
 		gone = append(gone, e)
 		if err := g.forgetCodes(ctx, u.Key(), e.Factor); err != nil {
-			return u, gone, err
+			return gone, err
 		}
 	}
-	_, _, err = g.endAll(ctx, u.Key())
-	return u, gone, err
+	return gone, nil
 }
 
 // forgetCodes lifts the lock that wrong codes have put on a person's factor, and that leaving for it has.

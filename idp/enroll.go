@@ -307,7 +307,7 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 		g.showEnroll(w, v, f, http.StatusTooManyRequests, sentence)
 		return nil
 	}
-	p, err := f.(Enroller).FinishEnroll(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	p, err := g.finishEnroll(r, v, f)
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
 		return err
 	} else if sentence != "" {
@@ -327,4 +327,22 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	return g.next(w, r, v)
+}
+
+// finishEnroll has the factor store what the answer proves, and takes that back where the session has ended meanwhile: whoever
+// resets somebody's factors, because a stranger is in their account, must not leave those that the stranger sets up.
+func (g *Gateway) finishEnroll(r *http.Request, v *visitor, f Factor) (Proof, error) {
+	ctx := context.WithoutCancel(r.Context())
+	p, err := f.(Enroller).FinishEnroll(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	if err != nil {
+		return p, err
+	}
+	if err := g.alive(ctx, v); err != nil {
+		taken := g.store.DeleteEnrollment(ctx, v.session.User.Key(), f.Name(), p.Credential)
+		if errors.Is(taken, ErrNotFound) {
+			taken = nil
+		}
+		return Proof{}, errors.Join(err, taken)
+	}
+	return p, nil
 }

@@ -114,6 +114,9 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	if err != nil {
 		return err
 	}
+	if err := g.alive(r.Context(), v); err != nil { // they were reset meanwhile, and these with them
+		return errors.Join(err, g.dropRecoveryCodes(context.WithoutCancel(r.Context()), v.session.User.Key()))
+	}
 	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
 	return nil
 }

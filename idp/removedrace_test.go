@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"testing"
@@ -59,5 +60,66 @@ func TestARemovedSecondStepEndsBypassCodes(t *testing.T) {
 	}
 	if p, err := h.gateway.TakeBypass(t.Context(), "staff:alice", b.Code); err == nil {
 		t.Errorf("the code is still good: %+v", p)
+	}
+}
+
+// beside is a store that has something done at a moment of its writing, once.
+type beside struct {
+	idp.Store
+	enrolling, ending func()
+}
+
+func (s *beside) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
+	if do := s.enrolling; do != nil {
+		s.enrolling = nil
+		do()
+	}
+	return s.Store.PutEnrollment(ctx, e)
+}
+
+func (s *beside) DeleteUserSessions(ctx context.Context, user string, keep idp.Hash) (int, error) {
+	if do := s.ending; do != nil {
+		s.ending = nil
+		do()
+	}
+	return s.Store.DeleteUserSessions(ctx, user, keep)
+}
+
+// What a stranger sets up in an open session while the service desk resets the person's factors is gone with them, whichever
+// of the two is faster; so are recovery codes.
+func TestWhatIsSetUpBesideAResetIsGone(t *testing.T) {
+	for _, setUp := range []string{"/enroll/totp", "/settings"} {
+		for _, faster := range []string{"reset", "stranger"} {
+			h := newVenue(t)
+			s := &beside{Store: h.store}
+			var err error
+			h.gateway, err = idp.New(baseConfig(t, s, h.clock.Now))
+			must(t, err)
+			h.signIn(t, "alice")
+			form := url.Values{"kind": {"recovery"}, "make": {"yes"}}
+			h.visit(setUp)
+			h.arrive(t)
+			if setUp != "/settings" {
+				form = url.Values{"code": {h.codeNow(t)}}
+			}
+			reset := func() {
+				_, _, err := h.gateway.ResetMFA(t.Context(), "alice", "", "the test")
+				must(t, err)
+			}
+			status := 0
+			if faster == "reset" {
+				s.enrolling = reset
+				status = h.beside(h.now, setUp, form).Code
+			} else {
+				s.ending = func() { status = h.beside(h.now, setUp, form).Code }
+				reset()
+			}
+			if left, err := h.store.UserEnrollments(t.Context(), "staff:alice", ""); err != nil || len(left) > 0 {
+				t.Errorf("%s, the %s is faster: %d, and %d enrollments are left, %v", setUp, faster, status, len(left), err)
+			}
+			if faster == "reset" && status != http.StatusForbidden {
+				t.Errorf("%s: %d", setUp, status)
+			}
+		}
 	}
 }
