@@ -101,7 +101,19 @@ func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User,
 	}
 	// What somebody set up beside this in one of those sessions. Whoever is a moment later finds that theirs has ended.
 	late, err := g.dropEnrollments(ctx, u, factor, by)
-	return u, append(gone, late...), err
+	if gone = append(gone, late...); err != nil {
+		return u, gone, err
+	}
+	of := []string{factor}
+	if factor == "" {
+		of = append(g.wanted(Decision{}), rescueName, inviteName)
+	}
+	for _, name := range of { // also of those that are set up elsewhere, of which nothing is enrolled here
+		if err := g.forgetCodes(ctx, u.Key(), name); err != nil {
+			return u, gone, err
+		}
+	}
+	return u, gone, nil
 }
 
 // dropEnrollments deletes a person's enrollments for one factor, or for all, and returns them without their secrets.
@@ -126,9 +138,6 @@ func (g *Gateway) dropEnrollments(ctx context.Context, u *User, factor, by strin
 			return gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
 		}
 		gone = append(gone, e)
-		if err := g.forgetCodes(ctx, u.Key(), e.Factor); err != nil {
-			return gone, err
-		}
 	}
 	return gone, nil
 }
