@@ -73,14 +73,15 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 	return out, err
 }
 
-// endAll ends the sessions of a person and forgets their devices.
+// endAll ends the sessions of a person, and the codes that were given to them, and forgets their devices. A changed password
+// ends no invitation: whoever has it for a first factor may have had to change the password first.
 func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices int, err error) {
 	// Sessions first: a session that is still alive could make a new device.
 	if sessions, err = g.endAllBut(ctx, user, Hash{}); err != nil {
 		return 0, 0, fmt.Errorf("ending the sessions: %w", err)
 	}
 	devices, err = g.forgetDevices(ctx, user)
-	return sessions, devices, err
+	return sessions, devices, errors.Join(err, g.endInvitations(ctx, user))
 }
 
 // ResetMFA deletes a person's enrollments for one factor, or for all (factor ""), and returns them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -200,6 +201,20 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 	}
 	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
 	return code, f.user, expires, g.store.Append(ctx, e)
+}
+
+// endInvitations makes the invitations of a person worthless.
+func (g *Gateway) endInvitations(ctx context.Context, userKey string) error {
+	list, err := g.store.OwnedMemos(ctx, inviteKind, userKey, g.now())
+	if err != nil {
+		return fmt.Errorf("listing the invitations: %w", err)
+	}
+	for _, m := range list {
+		if _, err := g.store.TakeMemo(ctx, inviteKind, m.ID, g.now()); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("ending an invitation: %w", err)
+		}
+	}
+	return nil
 }
 
 // getEnrollFactor shows what the person needs to set a factor up.
