@@ -1,6 +1,13 @@
 package idp_test
 
-import "testing"
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
 
 // The service desk lifts what has locked a factor whose page is elsewhere, of which nothing is enrolled here: denials, and
 // prompts that nobody answered.
@@ -41,6 +48,40 @@ func TestAwayLocksAreLifted(t *testing.T) {
 			h.use("after " + lift)
 			h.password(t, "alice", "/")
 			h.leaveFor(t, f, "salesforce")
+		}
+	}
+}
+
+// The help desk sees every lock that keeps out the person on the telephone, also of what is not enrolled here, and of the gate of
+// a first enrollment, where the code that they give is typed.
+func TestHelpDeskTellsOfLocksOfWhatIsNotEnrolled(t *testing.T) {
+	h, f := newRemoteVenue(t, nil)
+	c := baseConfig(t, h.store, h.clock.Now)
+	c.Factors = append(c.Factors, f)
+	c.Portal.Policy = "password"
+	d := &living{countingSource: &countingSource{name: "people", users: map[string]string{"harry": "correct horse"}, limit: 9}}
+	d.becomes(asBefore)
+	c.Sources = append(c.Sources, inGroup{d, "Help"})
+	c.HelpDesks = []idp.HelpDesk{{Groups: []idp.GroupRef{{Source: "people", Name: "Help"}}, For: []idp.GroupRef{{Source: "staff", Name: "Agents"}}}}
+	var err error
+	h.gateway, err = idp.New(c)
+	must(t, err)
+	for key, most := range map[string]int{"code:duo:staff:alice": 5, "code:invitation:staff:alice": 5} {
+		for range most {
+			_, err := h.store.Fail(t.Context(), key, h.clock.Now(), 15*time.Minute)
+			must(t, err)
+		}
+	}
+	h.password(t, "harry", "/apps/salesforce")
+	h.back(t, f.attempt().State, "yes")
+	h.wantPageOf(t, "/helpdesk", "helpdesk")
+	h.form("/helpdesk", "kind", "find", "name", "alice")
+	if h.now.answer.StatusCode != http.StatusOK {
+		t.Fatal(h.words())
+	}
+	for _, says := range []string{"Duo was tried too often", "Too many wrong codes were typed before a first second step is set up"} {
+		if !strings.Contains(h.words(), says) {
+			t.Errorf("the page does not say %q: %s", says, h.words())
 		}
 	}
 }

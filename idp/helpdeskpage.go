@@ -220,6 +220,14 @@ func (g *Gateway) helpedPage(o *Overview) web.Helped {
 	if locked(rescueName) {
 		p.Warnings = append(p.Warnings, "Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that.")
 	}
+	if locked(inviteName) {
+		p.Warnings = append(p.Warnings, "Too many wrong codes were typed before a first second step is set up: for a while, none is taken. An administrator can lift that.")
+	}
+	for _, f := range g.factors {
+		if g.elsewhere(f.Name()) && locked(f.Name()) {
+			p.Warnings = append(p.Warnings, factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
+		}
+	}
 	if !g.takesCode(u, BypassFactor) {
 		p.Warnings = append(p.Warnings, "Nothing that they open takes a code in the place of a second step.")
 	}
