@@ -73,14 +73,15 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 	return out, err
 }
 
-// endAll ends the sessions of a person and forgets their devices.
+// endAll ends the sessions of a person, and the codes that were given to them, and forgets their devices. A changed password
+// ends no invitation: whoever has it for a first factor may have had to change the password first.
 func (g *Gateway) endAll(ctx context.Context, user string) (sessions, devices int, err error) {
 	// Sessions first: a session that is still alive could make a new device.
 	if sessions, err = g.endAllBut(ctx, user, Hash{}); err != nil {
 		return 0, 0, fmt.Errorf("ending the sessions: %w", err)
 	}
 	devices, err = g.forgetDevices(ctx, user)
-	return sessions, devices, err
+	return sessions, devices, errors.Join(err, g.endInvitations(ctx, user))
 }
 
 // ResetMFA deletes a person's enrollments for one factor, or for all (factor ""), and returns them
@@ -92,33 +93,54 @@ func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User,
 	if err != nil {
 		return nil, nil, err
 	}
+	gone, err := g.dropEnrollments(ctx, u, factor, by)
+	if err != nil {
+		return u, gone, err
+	}
+	if _, _, err := g.endAll(ctx, u.Key()); err != nil {
+		return u, gone, err
+	}
+	// What somebody set up beside this in one of those sessions. Whoever is a moment later finds that theirs has ended.
+	late, err := g.dropEnrollments(ctx, u, factor, by)
+	if gone = append(gone, late...); err != nil {
+		return u, gone, err
+	}
+	of := []string{factor}
+	if factor == "" {
+		of = append(g.wanted(Decision{}), rescueName, inviteName)
+	}
+	for _, name := range of { // also of those that are set up elsewhere, of which nothing is enrolled here
+		if err := g.forgetCodes(ctx, u.Key(), name); err != nil {
+			return u, gone, err
+		}
+	}
+	return u, gone, nil
+}
+
+// dropEnrollments deletes a person's enrollments for one factor, or for all, and returns them without their secrets.
+func (g *Gateway) dropEnrollments(ctx context.Context, u *User, factor, by string) (gone []Enrollment, err error) {
 	list, err := g.store.UserEnrollments(ctx, u.Key(), factor)
 	if err != nil {
-		return u, nil, err
+		return nil, err
 	}
-	var gone []Enrollment
 	for _, e := range list {
 		e.Secret = nil
 		if e.Factor == RecoveryFactor && slices.ContainsFunc(gone, func(g Enrollment) bool { return g.Factor == RecoveryFactor }) {
 			if err := g.store.DeleteEnrollment(ctx, u.Key(), e.Factor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
-				return u, gone, fmt.Errorf("deleting a recovery code: %w", err)
+				return gone, fmt.Errorf("deleting a recovery code: %w", err)
 			}
 			continue // one line tells of them all
 		}
 		line := Event{Kind: EventEnroll, Reason: "reset", By: by, Factor: e.Factor, User: u.Key(), Name: u.Name, Source: u.Source}
 		if err := g.note(ctx, line); err != nil {
-			return u, gone, err
+			return gone, err
 		}
 		if err := g.store.DeleteEnrollment(ctx, u.Key(), e.Factor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
-			return u, gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
+			return gone, fmt.Errorf("deleting an enrollment for %s: %w", e.Factor, err)
 		}
 		gone = append(gone, e)
-		if err := g.forgetCodes(ctx, u.Key(), e.Factor); err != nil {
-			return u, gone, err
-		}
 	}
-	_, _, err = g.endAll(ctx, u.Key())
-	return u, gone, err
+	return gone, nil
 }
 
 // forgetCodes lifts the lock that wrong codes have put on a person's factor, and that leaving for it has.

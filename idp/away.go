@@ -76,8 +76,8 @@ func (g *Gateway) mayLeave(r *http.Request, v *visitor, factor string) (string, 
 	if sentence, err := g.deniedTooOften(r, v, factor); err != nil || sentence != "" {
 		return sentence, err
 	}
-	n, err := g.store.Fail(context.WithoutCancel(r.Context()), leaveKey(v.session.User.Key(), factor), g.now(), codeWindow)
-	if err != nil || n <= leaveMost {
+	few, err := g.few(context.WithoutCancel(r.Context()), leaveKey(v.session.User.Key(), factor), g.now(), leaveMost)
+	if err != nil || few {
 		return "", err
 	}
 	return limitedAway, g.recordLimit(r, v, factor)

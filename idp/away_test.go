@@ -347,3 +347,19 @@ func TestR44LockedWhileAway(t *testing.T) {
 		t.Error("judged while it is locked")
 	}
 }
+
+// Whoever goes on trying is not kept out for ever: what is refused rings no phone, and is not counted.
+func TestAwayRefusalsAreNotCounted(t *testing.T) {
+	h, f := newRemoteVenue(t, nil)
+	h.password(t, "alice", "/")
+	for range 10 {
+		h.leaveFor(t, f, "salesforce")
+	}
+	for range 15 {
+		h.clock.move(time.Minute)
+		h.visit("/apps/salesforce")
+		h.arrive(t)
+	}
+	h.clock.move(time.Minute)
+	h.leaveFor(t, f, "salesforce")
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +102,8 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 // may be one that the policy does not take: an application that asks for another factor must not be the
 // way round the first.
 func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
-	if hasFactor(bare(v.session.Proofs)) {
+	shown := slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesHere(v, p.Factor) })
+	if hasFactor(shown) {
 		return false, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
@@ -198,6 +201,20 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 	}
 	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
 	return code, f.user, expires, g.store.Append(ctx, e)
+}
+
+// endInvitations makes the invitations of a person worthless.
+func (g *Gateway) endInvitations(ctx context.Context, userKey string) error {
+	list, err := g.store.OwnedMemos(ctx, inviteKind, userKey, g.now())
+	if err != nil {
+		return fmt.Errorf("listing the invitations: %w", err)
+	}
+	for _, m := range list {
+		if _, err := g.store.TakeMemo(ctx, inviteKind, m.ID, g.now()); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("ending an invitation: %w", err)
+		}
+	}
+	return nil
 }
 
 // getEnrollFactor shows what the person needs to set a factor up.
@@ -305,7 +322,7 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 		g.showEnroll(w, v, f, http.StatusTooManyRequests, sentence)
 		return nil
 	}
-	p, err := f.(Enroller).FinishEnroll(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	p, err := g.finishEnroll(r, v, f)
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
 		return err
 	} else if sentence != "" {
@@ -325,4 +342,22 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	return g.next(w, r, v)
+}
+
+// finishEnroll has the factor store what the answer proves, and takes that back where the session has ended meanwhile: whoever
+// resets somebody's factors, because a stranger is in their account, must not leave those that the stranger sets up.
+func (g *Gateway) finishEnroll(r *http.Request, v *visitor, f Factor) (Proof, error) {
+	ctx := context.WithoutCancel(r.Context())
+	p, err := f.(Enroller).FinishEnroll(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
+	if err != nil {
+		return p, err
+	}
+	if err := g.alive(ctx, v); err != nil {
+		taken := g.store.DeleteEnrollment(ctx, v.session.User.Key(), f.Name(), p.Credential)
+		if errors.Is(taken, ErrNotFound) {
+			taken = nil
+		}
+		return Proof{}, errors.Join(err, taken)
+	}
+	return p, nil
 }

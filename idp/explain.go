@@ -113,8 +113,8 @@ func differs(e Event, x Explanation) string {
 	switch e.Kind {
 	case EventLaunch, EventDevice:
 		verdict = Allow.String() // also of a launch that the application refused afterwards
-	case EventLogout, EventEnroll:
-		verdict = Ask.String() // a session that was too old; a factor that there was none to set up
+	case EventLogout, EventEnroll, EventMFA:
+		verdict = Ask.String() // a session that was too old; a factor that there was none to set up, or that could not be shown
 	case EventDecision:
 		reason = e.Reason // of other kinds of lines it may be another's than the policy's
 		if e.Result == Denied {

@@ -15,8 +15,7 @@ import (
 // Bounds of the help desk. A person takes three forms: found, given a code, and signed out.
 const (
 	deskCodeLife = 15 * time.Minute
-	deskForms    = 40 // of one helper, in deskWindow
-	deskWindow   = 15 * time.Minute
+	deskForms    = 40 // of one helper, in codeWindow
 )
 
 // getHelpDesk asks whom to help.
@@ -143,11 +142,11 @@ func (g *Gateway) helped(r *http.Request, v *visitor, typed string) (*User, *Err
 		return nil, &Error{Status: http.StatusUnprocessableEntity, Public: "Type a user name."}, nil
 	}
 	// Counted before anybody is asked, so that forms which are sent together are all counted.
-	n, err := g.store.Fail(ctx, "desk:"+v.session.User.Key(), g.now(), deskWindow)
+	few, err := g.few(ctx, "desk:"+v.session.User.Key(), g.now(), deskForms)
 	if err != nil {
 		return nil, nil, err
 	}
-	if n > deskForms {
+	if !few {
 		return refused(nil, &Error{Status: http.StatusTooManyRequests, Reason: "limited", Public: "You have looked up very many people. Wait 15 minutes, then go on."})
 	}
 	f, err := g.lookUp(r.Context(), Typed{Name: typed, Client: g.client(r)})
@@ -220,6 +219,14 @@ func (g *Gateway) helpedPage(o *Overview) web.Helped {
 	}
 	if locked(rescueName) {
 		p.Warnings = append(p.Warnings, "Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that.")
+	}
+	if locked(inviteName) {
+		p.Warnings = append(p.Warnings, "Too many wrong codes were typed before a first second step is set up: for a while, none is taken. An administrator can lift that.")
+	}
+	for _, f := range g.factors {
+		if g.elsewhere(f.Name()) && locked(f.Name()) {
+			p.Warnings = append(p.Warnings, factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
+		}
 	}
 	if !g.takesCode(u, BypassFactor) {
 		p.Warnings = append(p.Warnings, "Nothing that they open takes a code in the place of a second step.")

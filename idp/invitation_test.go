@@ -37,3 +37,32 @@ func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 		t.Errorf("once more: %d", got)
 	}
 }
+
+// C-36: where the account may be in wrong hands, a code that was given out before opens its gate no more, of whichever kind.
+func TestC36InvitationsEndWithTheSessions(t *testing.T) {
+	for _, end := range []string{"revoke", "reset"} {
+		h := newVenue(t)
+		code, _, _, err := h.gateway.Invite(t.Context(), "alice")
+		must(t, err)
+		others, _, _, err := h.gateway.Invite(t.Context(), "bob")
+		must(t, err)
+		if end == "revoke" {
+			_, err = h.gateway.Revoke(t.Context(), "alice", "the test")
+		} else {
+			_, _, err = h.gateway.ResetMFA(t.Context(), "alice", "", "the test")
+		}
+		must(t, err)
+		later, _, _, err := h.gateway.Invite(t.Context(), "alice")
+		must(t, err)
+		for _, c := range []struct {
+			who, code string
+			want      int
+		}{{"alice", code, http.StatusUnauthorized}, {"alice", later, http.StatusSeeOther}, {"bob", others, http.StatusSeeOther}} {
+			h.use(c.who + c.code)
+			h.password(t, c.who, "/apps/coded")
+			if got := h.form("/enroll", "code", c.code).StatusCode; got != c.want {
+				t.Errorf("after %s, a code of %s: %d, want %d", end, c.who, got, c.want)
+			}
+		}
+	}
+}

@@ -286,7 +286,7 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 	case !may:
 		sentence = v.limitedCode(factor)
 	default:
-		few, err := g.fewTries(ctx, short, now)
+		few, err := g.few(ctx, short, now, codeTries)
 		if err != nil || few {
 			return "", err
 		}
@@ -300,15 +300,15 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 	return sentence, g.record(r, e)
 }
 
-// fewTries counts a try of the last minutes, and reports whether there were not too many. What is refused is not counted, or
-// whoever goes on trying would be kept out for ever.
-func (g *Gateway) fewTries(ctx context.Context, short string, now time.Time) (bool, error) {
-	n, err := g.store.Failures(ctx, short, now, codeWindow)
-	if err != nil || n >= codeTries {
+// few counts a try of the last 15 minutes, and reports whether there were not more than most. What is refused is not counted,
+// or whoever goes on trying would be kept out for ever.
+func (g *Gateway) few(ctx context.Context, key string, now time.Time, most int) (bool, error) {
+	n, err := g.store.Failures(ctx, key, now, codeWindow)
+	if err != nil || n >= most {
 		return false, err
 	}
-	n, err = g.store.Fail(ctx, short, now, codeWindow)
-	return n <= codeTries, err
+	n, err = g.store.Fail(ctx, key, now, codeWindow)
+	return n <= most, err
 }
 
 // countDay counts a wrong answer for the day. A right one clears nothing here: somebody who has the password

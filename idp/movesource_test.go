@@ -54,3 +54,28 @@ func TestARenamedSourceKeepsItsPeoplesFactors(t *testing.T) {
 		t.Errorf("a refusal has its line: %+v", l)
 	}
 }
+
+// Recovery codes are on paper, which no command reaches: they go on to sign their person in.
+func TestARenamedSourceKeepsItsPeoplesRecoveryCodes(t *testing.T) {
+	g, s := adminGateway(t, nil)
+	codes, err := g.MakeRecoveryCodes(t.Context(), "people:alice")
+	must(t, err)
+	moved, err := g.MoveSource(t.Context(), "people", "staff", "root")
+	must(t, err)
+	if moved.Enrollments != len(codes) {
+		t.Errorf("moved %+v", moved)
+	}
+	if _, err := g.TakeRecoveryCode(t.Context(), "staff:bob", codes[0]); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("somebody else's: %v", err)
+	}
+	p, err := g.TakeRecoveryCode(t.Context(), "staff:alice", codes[0])
+	if err != nil || p.Factor != idp.RecoveryFactor {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := g.TakeRecoveryCode(t.Context(), "staff:alice", codes[0]); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("the second time: %v", err)
+	}
+	if left, err := s.UserEnrollments(t.Context(), "staff:alice", idp.RecoveryFactor); err != nil || len(left) != 9 {
+		t.Errorf("%d left, %v", len(left), err)
+	}
+}

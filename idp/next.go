@@ -2,7 +2,6 @@ package idp
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -159,10 +158,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	p.At = p.At.Round(0).UTC() // as it will be read back; see [Visit]
 	passed := Passed{Proof: p, Scope: g.policyFor(v).scope(v.flow.App)}
 	// Judging takes its time. A session that was ended meanwhile must not come back under a new id.
-	switch _, err := g.store.Session(r.Context(), v.session.ID); {
-	case errors.Is(err, ErrNotFound):
-		return sessionEnded()
-	case err != nil:
+	if err := g.alive(r.Context(), v); err != nil {
 		return err
 	}
 	d, own, err := g.decide(r, v)

@@ -104,13 +104,15 @@ type counter struct {
 	own bool // some of them are in our store, and not in that of a directory alone
 }
 
-// codeTries returns the wrong codes of a person that count, by what they were for.
+// codeTries returns the wrong codes of a person that count, by what they were for, and the times that they left for a factor
+// elsewhere and brought no right answer.
 func (g *Gateway) codeTries(ctx context.Context, userKey string) (out []counter, err error) {
 	for _, of := range append(g.wanted(Decision{}), rescueName, inviteName) {
 		short, daily := tryKeys(userKey, of)
 		for _, c := range []counter{
 			{Tries: Tries{Of: of, Most: codeTries, Window: codeWindow}, key: short},
 			{Tries: Tries{Of: of, Most: codeDaily, Window: day}, key: daily},
+			{Tries: Tries{Of: of, Most: leaveMost, Window: codeWindow}, key: leaveKey(userKey, of)},
 		} {
 			if c.Wrong, err = g.store.Failures(ctx, c.key, g.now(), c.Window); err != nil {
 				return nil, fmt.Errorf("counting wrong codes: %w", err)

@@ -103,7 +103,7 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 	if err := g.store.DeleteEnrollment(ctx, e.User, e.Factor, e.ID); err != nil {
 		return err
 	}
-	if _, err := g.store.DeleteUserSessions(ctx, e.User, v.session.ID); err != nil {
+	if _, err := g.endAllBut(ctx, e.User, v.session.ID); err != nil { // with the mark, for a sign-in by it that is under way
 		return err
 	}
 	if _, err := g.forgetDevices(ctx, e.User); err != nil {

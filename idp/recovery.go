@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -51,9 +52,17 @@ func (g *Gateway) dropRecoveryCodes(ctx context.Context, userKey string) error {
 	return nil
 }
 
-// takeRecoveryCode spends a code. It answers ErrNotFound where there is none like it, or somebody was faster.
+// takeRecoveryCode spends a code. It answers ErrNotFound where there is none like it, or somebody was faster. The rows are
+// read before, because that opens their seals: one that somebody wrote into the database by themselves is no code.
 func (g *Gateway) takeRecoveryCode(ctx context.Context, userKey, code string) (Proof, error) {
 	id := recoveryID(userKey, code)
+	kept, err := g.store.UserEnrollments(ctx, userKey, RecoveryFactor)
+	if err != nil {
+		return Proof{}, err
+	}
+	if !slices.ContainsFunc(kept, func(e Enrollment) bool { return e.ID == id }) {
+		return Proof{}, ErrNotFound
+	}
 	if err := g.store.DeleteEnrollment(ctx, userKey, RecoveryFactor, id); err != nil {
 		return Proof{}, err
 	}
@@ -66,8 +75,11 @@ func (g *Gateway) recoveryLeft(ctx context.Context, userKey string) (int, error)
 	return len(left), err
 }
 
+// recoveryID is where a code is kept, among those of its person. It holds no source, so that one which gets another name
+// does not make the paper worthless.
 func recoveryID(userKey, code string) string {
-	h := codeID(userKey, code)
+	_, id, _ := strings.Cut(userKey, ":")
+	h := codeID(id, code)
 	return hex.EncodeToString(h[:])
 }
 
@@ -101,6 +113,9 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	codes, err := g.makeRecoveryCodes(r.Context(), v.session.User.Key())
 	if err != nil {
 		return err
+	}
+	if err := g.alive(r.Context(), v); err != nil { // they were reset meanwhile, and these with them
+		return errors.Join(err, g.dropRecoveryCodes(context.WithoutCancel(r.Context()), v.session.User.Key()))
 	}
 	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
 	return nil

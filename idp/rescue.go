@@ -104,6 +104,12 @@ func (g *Gateway) rescueMode(v *visitor) RescueMode {
 	return RescueAny
 }
 
+// takesHere reports whether a code of a kind stands in for a factor where the visitor is going. One that another application
+// took is none for one that takes none: what is set up behind it would open that one all the same.
+func (g *Gateway) takesHere(v *visitor, kind string) bool {
+	return !v.flow.Desk && g.policyFor(v).Rescue.takes(kind)
+}
+
 const wrongRescue = "That code is not right, or it has been used. Check each character, or ask the service desk for a new one."
 
 // postRescue takes a code.

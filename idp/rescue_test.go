@@ -105,6 +105,28 @@ func TestC35RecoveryCodesAreNotKept(t *testing.T) {
 	}
 }
 
+// sealBroken is a store whose enrollments were written by somebody without its keys.
+type sealBroken struct{ idp.Store }
+
+var errSeal = errors.New("the seal is broken")
+
+func (sealBroken) UserEnrollments(context.Context, string, string) ([]idp.Enrollment, error) {
+	return nil, errSeal
+}
+
+// A row that somebody wrote into the database is no code, as it is no key of any other factor: nothing is taken whose seal
+// was not looked at.
+func TestC35ACodeWithoutItsSealIsNone(t *testing.T) {
+	h := newVenue(t)
+	codes, err := h.gateway.MakeRecoveryCodes(t.Context(), "staff:alice")
+	must(t, err)
+	g, err := idp.New(baseConfig(t, sealBroken{h.store}, h.clock.Now))
+	must(t, err)
+	if p, err := g.TakeRecoveryCode(t.Context(), "staff:alice", codes[0]); !errors.Is(err, errSeal) || p.Factor != "" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // C-30, C-35: of any number who send one code at the same moment, one is let in.
 func TestACodeSentAHundredTimesAtOnce(t *testing.T) {
 	h, ctx := newVenue(t), t.Context()

@@ -325,6 +325,16 @@ func (g *Gateway) amend(ctx context.Context, v *visitor, change func(*Session)) 
 	return err
 }
 
+// alive returns an error where the visitor's session has ended since it was read. Whoever ends somebody's sessions and takes
+// what was set up in them does the latter last, so that of two that run beside each other one sees the other.
+func (g *Gateway) alive(ctx context.Context, v *visitor) error {
+	_, err := g.store.Session(ctx, v.session.ID)
+	if errors.Is(err, ErrNotFound) {
+		return sessionEnded()
+	}
+	return err
+}
+
 // sessionEnded is the refusal where a session ended while something of it was under way.
 func sessionEnded() *Error {
 	return &Error{Status: http.StatusForbidden, Public: "This sign-in has ended meanwhile. Open the portal and try again.", Reason: "session_ended"}

@@ -1,0 +1,76 @@
+package idp_test
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
+)
+
+// comeByCode signs alice in with a code of the service desk, towards an application that takes one.
+func (h *venue) comeByCode(t *testing.T, app string) {
+	t.Helper()
+	h.password(t, "alice", "/apps/"+app)
+	h.typeCode(t)
+	if h.page() != "post" {
+		t.Fatalf("the code leads to %q: %s", h.page(), h.words())
+	}
+}
+
+// typeCode has the service desk give a code, and types it on the page of a second step.
+func (h *venue) typeCode(t *testing.T) {
+	t.Helper()
+	b, err := h.gateway.IssueBypass(t.Context(), "alice", time.Hour, 1, "the test")
+	must(t, err)
+	h.visit("/rescue?f=" + url.QueryEscape(h.mark(t)))
+	h.form("/rescue", "code", b.Code)
+	h.arrive(t)
+}
+
+// C-36: where the portal takes no codes, one that an application took changes nothing in the settings either.
+func TestC36ACodeOfAnotherPolicyIsNoFreshProof(t *testing.T) {
+	h := newBesieged(t, func(c *idp.Config) {
+		c.Policies = append(c.Policies, &idp.Policy{Name: "portal", MFA: &idp.MFASection{Mode: idp.MFAOff}, Rescue: &idp.RescueSection{Mode: idp.RescueOff}})
+		c.Portal.Policy = "portal"
+	})
+	h.password(t, "alice", "/apps/connect")
+	h.authenticator(t)
+	h.use("stranger")
+	h.comeByCode(t, "connect")
+	ids := h.own(t, "factors")
+	h.form("/settings", "kind", "factor", "remove", ids[0])
+	h.arrive(t)
+	if h.page() != "mfa" {
+		t.Errorf("a code that the portal does not take leads to %q: %s", h.page(), h.words())
+	}
+	h.visit("/enroll/totp")
+	h.arrive(t)
+	if h.page() != "mfa" {
+		t.Errorf("another authenticator app: %q: %s", h.page(), h.words())
+	}
+}
+
+// An application that takes no codes is not opened by a factor that was set up behind one.
+func TestACodeOpensNoFirstEnrollmentWhereNoneIsTaken(t *testing.T) {
+	k := withKeys(t, func(c *idp.Config) {
+		c.Portal.Policy = "password-only"
+		c.Policies = append(c.Policies,
+			&idp.Policy{Name: "password-only", MFA: &idp.MFASection{Mode: idp.MFAOff}},
+			&idp.Policy{
+				Name: "keys-only", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Factors: &idp.FactorsSection{Names: []string{"passkey"}},
+				Rescue: &idp.RescueSection{Mode: idp.RescueOff},
+			})
+		c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "keyed"}, Policy: "keys-only"})
+	})
+	k.password("/apps/coded-only")
+	k.authenticator(t)
+	k.out()
+	k.password("/apps/coded-only")
+	k.typeCode(t)
+	k.visit("/apps/keyed")
+	k.arrive(t)
+	if p := k.page(); p == "enroll" {
+		t.Errorf("a code that is not taken there leads to %q: %s", p, k.words())
+	}
+}
