@@ -109,6 +109,8 @@ func (c chance) written(name string) Policy {
 			return m
 		}),
 		Rescue: maybe(c, func() RescueSection { return RescueSection{Mode: pick(c, RescueAny, RescueBypass, RescueOff)} }),
+		Prompt: maybe(c, func() PromptSection { return PromptSection{Mode: pick(c, PromptUniversal, PromptTraditional)} }),
+		Backup: maybe(c, func() BackupSection { return BackupSection{Mode: pick(c, BackupRequire, BackupSuggest, BackupOff)} }),
 		Remembered: maybe(c, func() RememberedSection {
 			return RememberedSection{Mode: pick(c, RememberOff, RememberAsk, RememberAuto)}
 		}),

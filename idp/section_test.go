@@ -156,6 +156,8 @@ func full() Policy {
 		Remembered:        &RememberedSection{Mode: RememberAsk},
 		Factors:           &FactorsSection{Names: []string{"totp", "duo"}},
 		Rescue:            &RescueSection{Mode: RescueBypass},
+		Prompt:            &PromptSection{Mode: PromptTraditional},
+		Backup:            &BackupSection{Mode: BackupRequire},
 		Outage:            &OutageSection{Rules: []OutageRule{{Factor: "duo", Use: []string{"passkey"}}, {Factor: "totp", Allow: []GroupRef{{"corp", "Agents"}}}, {Factor: "sms", Deny: true}}},
 		Groups:            &GroupsSection{Allow: []GroupRef{{"corp", "Agents"}, {"corp", "Night shift"}}},
 		EnrollFirst:       &EnrollFirstSection{Mode: EnrollFrom, Networks: networks("office")},
