@@ -55,12 +55,12 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
 	case !gate:
-		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
+		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
 		return nil
 	case len(open) == 1:
 		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
 	}
-	p := web.ChooseFactor{Frame: g.frame(v), App: g.label(v.flow.App), Enroll: true}
+	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true}
 	for _, f := range open {
 		p.Choices = append(p.Choices, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
 	}
@@ -121,7 +121,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	again := func(status int, sentence string) error {
-		g.show(w, status, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
+		g.show(w, status, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
 		return nil
 	}
 	sentence, err := g.mayTry(r, v, inviteName, EventInvite)
@@ -204,7 +204,7 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
+	if !v.flow.Step.waits(f, stepEnroll, g.now()) || wantsMore(r) {
 		if away, err := g.beginStep(r, v, f, stepEnroll); err != nil {
 			return err
 		} else if away != "" {
@@ -243,7 +243,7 @@ func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
 	view := v.flow.Step.View
 	p := web.Enroll{
-		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
+		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again"), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}

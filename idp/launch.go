@@ -36,7 +36,7 @@ func (g *Gateway) getApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &flow{App: a.tile.Name, CrossSite: crossSite(r)}
+	f := &flow{App: a.tile.Name, CrossSite: crossSite(r), Late: late(r)}
 	if f.Destination, err = destination(a, r.URL.Query().Get("destination")); err != nil {
 		return err
 	}

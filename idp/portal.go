@@ -19,7 +19,7 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.session == nil {
-		return g.setOut(w, r, v, &flow{})
+		return g.setOut(w, r, v, &flow{Late: late(r)})
 	}
 	v.flow = &flow{}
 	d, own, err := g.decide(r, v)
@@ -27,7 +27,7 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if d.Verdict != Allow {
-		return g.setOut(w, r, v, &flow{})
+		return g.setOut(w, r, v, &flow{Late: late(r)})
 	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
 	if d.Warning != "" {

@@ -17,7 +17,9 @@ func (g *Gateway) frame(v *visitor) web.Frame {
 	if v.session != nil {
 		f.User, f.Form = v.session.User.Label(), v.session.Form
 	}
-	f.Compact = v.flow != nil && v.flow.App != ""
+	if v.flow != nil {
+		f.Compact, f.Late = v.flow.App != "", v.flow.Late
+	}
 	return f
 }
 

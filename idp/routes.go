@@ -29,6 +29,7 @@ func (g *Gateway) routes() {
 		"POST /mfa":             g.postDevice,
 		"GET /mfa/{factor}":     g.getFactor,
 		"POST /mfa/{factor}":    g.postFactor,
+		"POST /cancel":          g.postCancel,
 		"GET /rescue":           g.getRescue,
 		"POST /rescue":          g.postRescue,
 		"GET /enroll":           g.getEnroll,

@@ -212,9 +212,10 @@ type visitor struct {
 	device  cookie    // of the device
 	browser Hash      // which browser; flows are bound to it
 	flow    *flow
-	fid     string // id under which the flow is kept, "" where there is none
-	facts   *Facts // of the request, once they were asked for
-	judged  *Visit // what was decided on last
+	fid     string    // id under which the flow is kept, "" where there is none
+	ends    time.Time // when that is over
+	facts   *Facts    // of the request, once they were asked for
+	judged  *Visit    // what was decided on last
 }
 
 // visitor reads the cookies. Sessions past their limits count as none.
