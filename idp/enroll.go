@@ -247,10 +247,16 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
-	if v.flow.Add != "" {
-		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
-	} else {
+	switch {
+	case v.flow.Add == "":
 		p.Others = g.otherEnrollments(v, f)
+		if len(p.Others) == 0 {
+			p.Welcome = "Welcome. A second step keeps others out even when they know your password. Setting it up takes about two minutes, once."
+		}
+	case v.flow.To == "":
+		p.Others = []web.Link{{Label: "Choose another backup", URL: v.withFlow("/backup")}}
+	default:
+		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
 	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)

@@ -30,13 +30,14 @@ type flow struct {
 	User        string    `json:"user,omitempty"`     // key, once the password was right
 	SignedIn    time.Time `json:"signed_in,omitzero"` // which sign-in of that person it belongs to
 	Proofs      []Proof   `json:"proofs,omitempty"`
-	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
+	Invited     bool      `json:"invited,omitempty"`   // an invitation code was taken
+	NoBackup    bool      `json:"no_backup,omitempty"` // "not now" was the answer to a backup
 	DeviceAsked bool      `json:"device_asked,omitempty"`
 	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
 	Prove       bool      `json:"prove,omitempty"`  // to something that takes a fresh second step
 	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
-	Ways        []*step   `json:"ways,omitempty"` // those that one page asks for all at once; Step goes before them
+	Ways        []*step   `json:"ways,omitempty"` // those that one page asks for all at once; Step is then the one at hand
 	Own         string    `json:"own,omitempty"`  // whose device it is, "yes" or "no", where that was said before a factor
 	Late        bool      `json:"late,omitempty"` // the sign-in before this one was over
 }
@@ -161,7 +162,7 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 // belongTo gives the flow to a person, "" for nobody, and forgets what the one before has shown.
 func (f *flow) belongTo(user string) {
 	f.User, f.SignedIn, f.Proofs, f.Step, f.Invited, f.DeviceAsked = user, time.Time{}, nil, nil, false, false
-	f.Ways, f.Own = nil, ""
+	f.Ways, f.Own, f.NoBackup = nil, "", false
 }
 
 // startAnew sends the browser to the beginning, towards the same application.

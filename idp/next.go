@@ -38,6 +38,12 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if done, err := g.nextFresh(w, r, v); done {
 		return err
 	}
+	if _, due, err := g.backupDue(r, v, d); due || err != nil {
+		if err != nil {
+			return err
+		}
+		return redirect(w, v.withFlow("/backup"))
+	}
 	if v.asksDevice(d, own) && v.flow.Own != ownNo {
 		if !d.Remember && v.flow.Own == "" {
 			return redirect(w, v.withFlow("/mfa"))

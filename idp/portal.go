@@ -26,7 +26,10 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if d.Verdict != Allow {
+	if open, err := g.opens(r, v, d); !open || err != nil {
+		if err != nil {
+			return err
+		}
 		return g.setOut(w, r, v, &flow{Late: late(r)})
 	}
 	p := web.Portal{Frame: g.frame(v), F: v.session.Form, BreakGlass: v.session.User.BreakGlass}
@@ -36,7 +39,7 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
-	for _, notice := range []func(context.Context, *visitor) (web.Notice, error){g.recoveryNotice, g.keyNotice} {
+	for _, notice := range []func(context.Context, *visitor) (web.Notice, error){g.recoveryNotice, g.backupNotice, g.keyNotice} {
 		if n, err := notice(r.Context(), v); err != nil {
 			return err
 		} else if n.Text != "" {

@@ -32,6 +32,8 @@ func (g *Gateway) routes() {
 		"POST /cancel":          g.postCancel,
 		"GET /rescue":           g.getRescue,
 		"POST /rescue":          g.postRescue,
+		"GET /backup":           g.getBackup,
+		"POST /backup":          g.postBackup,
 		"GET /enroll":           g.getEnroll,
 		"POST /enroll":          g.postEnrollCode,
 		"GET /enroll/{factor}":  g.getEnrollFactor,

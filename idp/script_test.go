@@ -89,6 +89,7 @@ type venue struct {
 	saved    map[string][]*http.Cookie
 	code     string   // last invitation or bypass code
 	paper    []string // recovery codes
+	push     *push    // where a test has one
 }
 
 // browser has cookies and remembers the last answer.

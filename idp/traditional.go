@@ -68,15 +68,26 @@ func askedHere(f Factor) bool {
 
 // waiting returns the question of a factor that waits for an answer, or nil.
 func (f *flow) waiting(of Factor, at time.Time) *step {
-	if f.Step.waits(of, stepVerify, at) {
-		return f.Step
+	asked := f.Ways
+	if len(asked) == 0 {
+		asked = []*step{f.Step}
 	}
-	for _, s := range f.Ways {
+	for _, s := range asked {
 		if s.waits(of, stepVerify, at) {
 			return s
 		}
 	}
 	return nil
+}
+
+// begun puts a question in the place of the one before, wherever that was.
+func (f *flow) begun(s *step) {
+	f.Step = s
+	for i, way := range f.Ways {
+		if way.Factor == s.Factor {
+			f.Ways[i] = s
+		}
+	}
 }
 
 // noteOwn keeps whose device the person said it is, on the page of all factors. It counts once a factor was passed.

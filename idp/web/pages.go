@@ -119,7 +119,7 @@ type Backup struct {
 	Frame
 	F       string
 	App     string
-	Have    string // "an authenticator app"
+	Have    string // "your authenticator app"
 	Due     bool   // there is no later
 	Choices []Option
 }
