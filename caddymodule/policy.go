@@ -24,6 +24,12 @@ type PolicyConfig struct {
 	// RescueCodes is any (recovery codes of the person's own and bypass codes of the service desk stand in for a
 	// factor), bypass, or off. Default: any.
 	RescueCodes idp.RescueMode `json:"rescue_codes,omitempty"`
+	// Prompt is universal (one factor is asked for, the one that was used last, with the others behind it) or
+	// traditional (all of them on one page, as Duo's older prompt has them). Default: universal.
+	Prompt idp.PromptMode `json:"prompt,omitempty"`
+	// BackupFactor says what becomes of somebody with one second step only: require (they add another, or make recovery
+	// codes, before they go on), suggest ("not now" is asked again after 30 days) or off. Default: off.
+	BackupFactor idp.BackupMode `json:"backup_factor,omitempty"`
 	// Groups let in their members only, each as "source/name"; the source may be left out where there
 	// is one source only. Default: everybody who can sign in.
 	Groups []string `json:"groups,omitempty"`
@@ -117,6 +123,12 @@ func (p *PolicyConfig) buildFactors(out *idp.Policy, _ map[string]idp.Network, g
 	}
 	if p.RescueCodes != "" {
 		out.Rescue = &idp.RescueSection{Mode: p.RescueCodes}
+	}
+	if p.Prompt != "" {
+		out.Prompt = &idp.PromptSection{Mode: p.Prompt}
+	}
+	if p.BackupFactor != "" {
+		out.Backup = &idp.BackupSection{Mode: p.BackupFactor}
 	}
 	if p.RememberedDevices != "" {
 		out.Remembered = &idp.RememberedSection{Mode: p.RememberedDevices}

@@ -11,9 +11,9 @@ import (
 
 // policySections are the sections of a policy, as they are listed to whoever writes another.
 var policySections = []string{
-	"authentication", "new_user", "mfa", "remembered_devices", "factors", "passwordless", "rescue_codes", "outage", "groups", "enroll_first",
-	"enroll_after_change", "networks", "anonymous_networks", "locations", "trusted_endpoints", "operating_systems", "browsers", "require",
-	"shared_computers", "session", "hours",
+	"authentication", "new_user", "mfa", "remembered_devices", "factors", "passwordless", "rescue_codes", "prompt", "backup_factor",
+	"outage", "groups", "enroll_first", "enroll_after_change", "networks", "anonymous_networks", "locations", "trusted_endpoints",
+	"operating_systems", "browsers", "require", "shared_computers", "session", "hours",
 }
 
 // parsePolicy reads
@@ -26,6 +26,8 @@ var policySections = []string{
 //		factors <name...>
 //		passwordless off | <name...>
 //		rescue_codes any | bypass | off
+//		prompt universal | traditional
+//		backup_factor require | suggest | off
 //		outage <factor> use <factor...> | deny | allow <group...>
 //		groups <group...>
 //		enroll_first anywhere | from <network...> | with_code
@@ -112,6 +114,10 @@ func (p *PolicyConfig) parseWord(b *block) {
 		oneWord(b, &p.RememberedDevices, idp.RememberOff, idp.RememberAsk, idp.RememberAuto)
 	case "rescue_codes":
 		oneWord(b, &p.RescueCodes, idp.RescueAny, idp.RescueBypass, idp.RescueOff)
+	case "prompt":
+		oneWord(b, &p.Prompt, idp.PromptUniversal, idp.PromptTraditional)
+	case "backup_factor":
+		oneWord(b, &p.BackupFactor, idp.BackupRequire, idp.BackupSuggest, idp.BackupOff)
 	case "anonymous_networks":
 		oneWord(b, &p.AnonymousNetworks, idp.PlaceAllow, idp.PlaceMFAAlways, idp.PlaceDeny)
 	case "trusted_endpoints":

@@ -147,11 +147,14 @@ func addProof(proofs []Passed, p Passed) []Passed {
 	return append(kept, p)
 }
 
-// rememberUnasked takes the browser for the person's own, because the policy says so.
+// rememberUnasked takes the browser for the person's own: because the policy says so, or because they said so before.
 func (g *Gateway) rememberUnasked(w http.ResponseWriter, r *http.Request, v *visitor, d Decision) error {
 	e := g.event(r, v, EventDevice, Success)
 	g.decidedBy(&e, v, d)
 	e.Reason = "auto"
+	if !d.Remember {
+		e.Reason = v.flow.Own
+	}
 	if err := g.record(r, e); err != nil {
 		return err
 	}
@@ -164,8 +167,11 @@ func (g *Gateway) rememberUnasked(w http.ResponseWriter, r *http.Request, v *vis
 
 // showDevice asks the question.
 func (g *Gateway) showDevice(w http.ResponseWriter, v *visitor, keep time.Duration) {
-	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, Action: "/mfa", App: g.label(v.flow.App), Days: int(keep.Hours()+23) / 24})
+	g.show(w, http.StatusOK, web.Device{Frame: g.frame(v), F: v.fid, Action: "/mfa", App: g.label(v.flow.App), Days: wholeDays(keep)})
 }
+
+// wholeDays is a time in days, rounded up.
+func wholeDays(d time.Duration) int { return int(d.Hours()+23) / 24 }
 
 // deviceLabel names a browser in words a person knows. It is shown to its owner only; nothing is decided by it.
 func deviceLabel(agent string) string {

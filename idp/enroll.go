@@ -57,12 +57,12 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
 	case !gate:
-		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
+		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
 		return nil
 	case len(open) == 1:
 		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
 	}
-	p := web.ChooseFactor{Frame: g.frame(v), App: g.label(v.flow.App), Enroll: true}
+	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true}
 	for _, f := range open {
 		p.Choices = append(p.Choices, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
 	}
@@ -124,7 +124,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	again := func(status int, sentence string) error {
-		g.show(w, status, web.EnrollCode{Frame: g.frame(v), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
+		g.show(w, status, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
 		return nil
 	}
 	sentence, err := g.mayTry(r, v, inviteName, EventInvite)
@@ -233,7 +233,7 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if !v.flow.Step.waits(f, stepEnroll, g.now()) {
+	if !v.flow.Step.waits(f, stepEnroll, g.now()) || wantsMore(r) {
 		if _, err := g.beginStep(r, v, f, stepEnroll, g.attempt(r, v, Decision{})); err != nil {
 			return err
 		}
@@ -270,14 +270,20 @@ func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
 	view := v.flow.Step.View
 	p := web.Enroll{
-		Frame: g.frame(v), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(),
+		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again"), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
-	if v.flow.Add != "" {
-		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
-	} else {
+	switch {
+	case v.flow.Add == "":
 		p.Others = g.otherEnrollments(v, f)
+		if len(p.Others) == 0 {
+			p.Welcome = "Welcome. A second step keeps others out even when they know your password. Setting it up takes about two minutes, once."
+		}
+	case v.flow.To == "":
+		p.Others = []web.Link{{Label: "Choose another backup", URL: v.withFlow("/backup")}}
+	default:
+		p.Others = []web.Link{{Label: "Not now: back to your settings", URL: "/settings"}}
 	}
 	if len(view.QR) > 0 {
 		p.QR = "data:image/png;base64," + base64.StdEncoding.EncodeToString(view.QR)

@@ -30,13 +30,17 @@ type flow struct {
 	User        string    `json:"user,omitempty"`     // key, once the password was right
 	SignedIn    time.Time `json:"signed_in,omitzero"` // which sign-in of that person it belongs to
 	Proofs      []Proof   `json:"proofs,omitempty"`
-	Invited     bool      `json:"invited,omitempty"` // an invitation code was taken
+	Invited     bool      `json:"invited,omitempty"`   // an invitation code was taken
+	NoBackup    bool      `json:"no_backup,omitempty"` // "not now" was the answer to a backup
 	DeviceAsked bool      `json:"device_asked,omitempty"`
 	Change      bool      `json:"change,omitempty"` // over a new password that the person chooses to have
 	Prove       bool      `json:"prove,omitempty"`  // to something that takes a fresh second step
 	Desk        bool      `json:"desk,omitempty"`   // to the help desk: a code in a factor's place is no second step there
 	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
+	Ways        []*step   `json:"ways,omitempty"` // those that one page asks for all at once; Step is then the one at hand
+	Own         string    `json:"own,omitempty"`  // whose device it is, "yes" or "no", where that was said before a factor
+	Late        bool      `json:"late,omitempty"` // the sign-in before this one was over
 }
 
 // begin keeps a flow under a new id for the visitor's browser.
@@ -54,7 +58,8 @@ func (g *Gateway) keep(ctx context.Context, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	m := Memo{Kind: flowKind, ID: hashOf(v.fid), Browser: v.browser, Owner: v.flow.User, Expires: g.now().Add(flowLife), Data: data}
+	v.ends = g.now().Add(flowLife)
+	m := Memo{Kind: flowKind, ID: hashOf(v.fid), Browser: v.browser, Owner: v.flow.User, Expires: v.ends, Data: data}
 	return g.store.PutMemo(context.WithoutCancel(ctx), m, flowMost)
 }
 
@@ -103,12 +108,13 @@ func (g *Gateway) takeFlow(w http.ResponseWriter, r *http.Request) (*visitor, er
 		return nil, err
 	}
 	if v.flow != nil {
+		v.flow.Late = false
 		return v, g.begin(r.Context(), v, v.flow)
 	}
 	if v.browser == (Hash{}) {
 		return nil, &Error{Status: http.StatusBadRequest, Title: "Cookies are off", Public: "Your browser did not send our cookie. Allow cookies for " + g.portal.URL.Hostname() + " and try again.", Reason: "no_cookie"}
 	}
-	return nil, g.startAnew(w, g.appOf(fid))
+	return nil, g.startLate(w, v, g.appOf(fid))
 }
 
 // takeStep spends the flow of a form that only somebody signed in can have been shown. Where they are
@@ -150,13 +156,14 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 	}
 	// Each form keeps a flow for another while. What was passed on the way does not grow old with it.
 	f.Proofs = slices.DeleteFunc(f.Proofs, func(p Proof) bool { return g.now().Sub(p.At) > flowLife })
-	v.flow, v.fid = f, fid
+	v.flow, v.fid, v.ends = f, fid, m.Expires
 	return nil
 }
 
 // belongTo gives the flow to a person, "" for nobody, and forgets what the one before has shown.
 func (f *flow) belongTo(user string) {
 	f.User, f.SignedIn, f.Proofs, f.Step, f.Invited, f.DeviceAsked = user, time.Time{}, nil, nil, false, false
+	f.Ways, f.Own, f.NoBackup = nil, "", false
 }
 
 // startAnew sends the browser to the beginning, towards the same application.
@@ -166,6 +173,20 @@ func (g *Gateway) startAnew(w http.ResponseWriter, app string) error {
 	}
 	return redirect(w, "/")
 }
+
+// startLate is startAnew for somebody who comes with a sign-in in progress that is over, and is told so.
+func (g *Gateway) startLate(w http.ResponseWriter, v *visitor, app string) error {
+	if v.browser == (Hash{}) {
+		return g.startAnew(w, app)
+	}
+	if app != "" {
+		return redirect(w, "/apps/"+app+"?late=1")
+	}
+	return redirect(w, "/?late=1")
+}
+
+// late reports whether a request is the beginning anew of a sign-in that was over.
+func late(r *http.Request) bool { return r.URL.Query().Has("late") }
 
 // withFlow adds the flow's id to an address of ours.
 func (v *visitor) withFlow(path string) string { return path + "?f=" + url.QueryEscape(v.fid) }

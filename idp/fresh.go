@@ -58,7 +58,7 @@ func (g *Gateway) proofDue(r *http.Request, v *visitor) (string, error) {
 	case err != nil:
 		return "", err
 	case len(ready.enrolled) > 0:
-		return v.withFlow("/mfa/" + ready.enrolled[0].Name()), nil
+		return g.promptFor(r, v, ready.enrolled)
 	case len(ready.unreachable) > 0:
 		return v.withFlow("/rescue"), nil
 	}

@@ -36,7 +36,7 @@ func (g *Gateway) getApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &flow{App: a.tile.Name, CrossSite: crossSite(r)}
+	f := &flow{App: a.tile.Name, CrossSite: crossSite(r), Late: late(r)}
 	if f.Destination, err = destination(a, r.URL.Query().Get("destination")); err != nil {
 		return err
 	}
@@ -56,7 +56,10 @@ func (g *Gateway) goTo(w http.ResponseWriter, r *http.Request, v *visitor, f *fl
 	if err != nil {
 		return err
 	}
-	if d.Verdict != Allow {
+	if open, err := g.opens(r, v, d); !open || err != nil {
+		if err != nil {
+			return err
+		}
 		return g.setOut(w, r, v, f)
 	}
 	if err := g.recordOutage(r, v, d); err != nil {
@@ -91,7 +94,10 @@ func (g *Gateway) launchFlow(w http.ResponseWriter, r *http.Request, a *applicat
 	if err != nil {
 		return err
 	}
-	if d.Verdict != Allow {
+	if open, err := g.opens(r, v, d); !open || err != nil {
+		if err != nil {
+			return err
+		}
 		return g.next(w, r, v)
 	}
 	if err := g.spend(r, v); err != nil {

@@ -41,10 +41,13 @@ func (v *visitor) wrongAnswers(factor string) string {
 	return "wrong codes"
 }
 
-// getMFA asks "Is this your device?" where that is due, else goes on.
+// getMFA asks for any of several factors on one page, or "Is this your device?", where that is due; else it goes on.
 func (g *Gateway) getMFA(w http.ResponseWriter, r *http.Request) error {
 	v, err := g.onTheWay(w, r)
 	if err != nil || v == nil {
+		return err
+	}
+	if shown, err := g.showAll(w, r, v); shown || err != nil {
 		return err
 	}
 	d, own, err := g.decide(r, v)
@@ -66,10 +69,13 @@ func (g *Gateway) onTheWay(w http.ResponseWriter, r *http.Request) (*visitor, er
 		return nil, err
 	}
 	if v.flow == nil {
-		return nil, g.startAnew(w, g.appOf(r.URL.Query().Get("f")))
+		return nil, g.startLate(w, v, g.appOf(r.URL.Query().Get("f")))
 	}
 	if v.session == nil || v.flow.User == "" {
 		return nil, redirect(w, v.withFlow("/login"))
+	}
+	if wantsMore(r) {
+		return v, g.keep(r.Context(), v)
 	}
 	return v, nil
 }
@@ -87,7 +93,9 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if !v.flow.Step.waits(f, stepVerify, g.now()) {
+	start := false
+	if !v.flow.Step.waits(f, stepVerify, g.now()) || wantsMore(r) {
+		v.flow.Ways = nil
 		a := g.attempt(r, v, d)
 		made, err := g.beginStep(r, v, f, stepVerify, a)
 		if err != nil {
@@ -96,8 +104,12 @@ func (g *Gateway) getFactor(w http.ResponseWriter, r *http.Request) error {
 		if made.URL != "" {
 			return g.leave(w, r, v, asked{f, d, ready}, a, made)
 		}
+		// By itself it starts once: whoever opens the page again may want to do something else.
+		if start, err = g.startsItself(r, v, f); err != nil {
+			return err
+		}
 	}
-	g.showFactor(w, v, f, d, ready, http.StatusOK, "")
+	g.showFactor(w, v, asked{f, d, ready}, start, http.StatusOK, "")
 	return nil
 }
 
@@ -143,13 +155,32 @@ func (g *Gateway) attempt(r *http.Request, v *visitor, d Decision) Attempt {
 	return a
 }
 
-func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, f Factor, d Decision, ready readiness, status int, message string) {
-	view := v.flow.Step.View
+// startsItself reports whether a factor begins as soon as its page is there: the one that the person used last here.
+func (g *Gateway) startsItself(r *http.Request, v *visitor, f Factor) (bool, error) {
+	if wantsMore(r) {
+		return false, nil
+	}
+	last, err := g.usedLast(r.Context(), v)
+	return last == f.Name(), err
+}
+
+// showFactor shows the page of one factor.
+func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, a asked, start bool, status int, message string) {
+	view, f := v.flow.Step.View, a.factor
 	g.show(w, status, web.MFA{
-		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
-		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Closed: view.Closed, App: g.label(v.flow.App),
-		Rule: why(d), Others: append(others(v, ready.enrolled, f.Name()), v.rescueLink(len(ready.enrolled))), Error: message,
+		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
+		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
+		Rule: why(a.d), Others: append(others(v, a.ready.enrolled, f.Name()), v.rescueLink(len(a.ready.enrolled))), Error: message,
 	})
+}
+
+// showAgain shows the page on which a factor was answered, with what came of that.
+func (g *Gateway) showAgain(w http.ResponseWriter, r *http.Request, v *visitor, a asked, status int, message string) error {
+	if len(v.flow.Ways) > 0 {
+		return g.showPrompt(w, r, v, a.d, a.ready, status, a.factor.Name(), message)
+	}
+	g.showFactor(w, v, a, false, status, message)
+	return nil
 }
 
 // why says in words which rule asks.
@@ -188,18 +219,22 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if f == nil || v.flow.Step.waits(f, stepVerify, g.now()) && v.flow.Step.View.Closed {
+	if f == nil {
 		return g.next(w, r, v)
 	}
+	v.flow.noteOwn(r)
 	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if !v.flow.Step.waits(f, stepVerify, g.now()) {
-		return redirect(w, v.withFlow("/mfa/"+f.Name()))
+	if v.flow.Step = v.flow.waiting(f, g.now()); v.flow.Step == nil {
+		return g.toFactor(w, r, v, f)
 	}
+	if v.flow.Step.View.Closed {
+		return g.next(w, r, v)
+	}
+	a := asked{f, d, ready}
 	if said, err := g.declined(r, v, f, EventMFA); err != nil {
 		return err
 	} else if said != "" {
-		g.showFactor(w, v, f, d, ready, http.StatusOK, said)
-		return nil
+		return g.showAgain(w, r, v, a, http.StatusOK, said)
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventMFA)
 	if err != nil {
@@ -207,8 +242,7 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	if sentence != "" {
 		w.Header().Set("Retry-After", "900")
-		g.showFactor(w, v, f, d, ready, http.StatusTooManyRequests, sentence)
-		return nil
+		return g.showAgain(w, r, v, a, http.StatusTooManyRequests, sentence)
 	}
 	p, err := f.Verify(r.Context(), &v.session.User, v.flow.Step.Memo, r.PostForm)
 	if sentence, err := g.judged(r, v, f, EventMFA, err); err != nil {
@@ -217,13 +251,23 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 		if err := g.askAnew(r, v, f); err != nil {
 			return err
 		}
-		g.showFactor(w, v, f, d, ready, http.StatusUnauthorized, sentence)
-		return nil
+		return g.showAgain(w, r, v, a, http.StatusUnauthorized, sentence)
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err
 	}
 	return g.next(w, r, v)
+}
+
+// toFactor leads to a factor that has made no question yet, or whose question was too old.
+func (g *Gateway) toFactor(w http.ResponseWriter, r *http.Request, v *visitor, f Factor) error {
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	if len(v.flow.Ways) > 0 && askedHere(f) {
+		return redirect(w, v.withFlow("/mfa"))
+	}
+	return redirect(w, v.withFlow("/mfa/"+f.Name()))
 }
 
 // judged records what came of an answer. A wrong one returns the sentence for the page.

@@ -37,8 +37,14 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if done, err := g.nextFresh(w, r, v); done {
 		return err
 	}
-	if v.asksDevice(d, own) {
-		if !d.Remember {
+	if _, due, err := g.backupDue(r, v, d); due || err != nil {
+		if err != nil {
+			return err
+		}
+		return redirect(w, v.withFlow("/backup"))
+	}
+	if v.asksDevice(d, own) && v.flow.Own != ownNo {
+		if !d.Remember && v.flow.Own == "" {
 			return redirect(w, v.withFlow("/mfa"))
 		}
 		if err := g.rememberUnasked(w, r, v, d); err != nil {
@@ -122,7 +128,11 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, v *visitor, d Deci
 		return err
 	}
 	if len(ready.enrolled) > 0 {
-		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
+		to, err := g.promptFor(r, v, ready.enrolled)
+		if err != nil {
+			return err
+		}
+		return redirect(w, to)
 	}
 	if len(ready.unreachable) > 0 || d.Outage != "" {
 		return g.showAway(w, r, v, d, ready)
@@ -181,7 +191,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	v.flow.Step = nil
+	v.flow.Step, v.flow.Ways = nil, nil
 	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
 	return g.keep(r.Context(), v)
 }

@@ -87,7 +87,11 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		if err := g.record(r, e); err != nil {
 			return err
 		}
-		return redirect(w, v.withFlow("/mfa/"+ready.enrolled[0].Name()))
+		to, err := g.promptFor(r, v, ready.enrolled)
+		if err != nil {
+			return err
+		}
+		return redirect(w, to)
 	case len(ready.unreachable) > 0:
 		return g.showAway(w, r, v, v.askedForChange(), ready)
 	}

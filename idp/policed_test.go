@@ -28,6 +28,9 @@ func policed(t *testing.T, policy *idp.Policy, change func(*idp.Config)) *venue 
 	v := newVenue(t)
 	cfg := baseConfig(t, v.store, v.clock.Now)
 	policy.Name = "default"
+	if policy.Backup == nil {
+		policy.Backup = &idp.BackupSection{Mode: idp.BackupOff}
+	}
 	cfg.Policies, cfg.Portal.Policy = []*idp.Policy{policy}, ""
 	cfg.Applications = []idp.AppConfig{{Application: &sender{name: "connect"}}, {Application: &sender{name: "salesforce"}}}
 	if change != nil {

@@ -18,6 +18,8 @@ type Policy struct {
 	Factors        *FactorsSection        `json:"factors,omitempty"`
 	Passwordless   *PasswordlessSection   `json:"passwordless,omitempty"`
 	Rescue         *RescueSection         `json:"rescue_codes,omitempty"`
+	Prompt         *PromptSection         `json:"prompt,omitempty"`
+	Backup         *BackupSection         `json:"backup_factor,omitempty"`
 	Outage         *OutageSection         `json:"outage,omitempty"`
 	Groups         *GroupsSection         `json:"groups,omitempty"`
 	EnrollFirst    *EnrollFirstSection    `json:"enroll_first,omitempty"`
@@ -48,6 +50,8 @@ func (p *Policy) sections() []section {
 	add(&out, p.Factors)
 	add(&out, p.Passwordless)
 	add(&out, p.Rescue)
+	add(&out, p.Prompt)
+	add(&out, p.Backup)
 	add(&out, p.Outage)
 	add(&out, p.Groups)
 	add(&out, p.EnrollFirst)
@@ -84,6 +88,8 @@ func (p Policy) Over(under Policy) Policy {
 	inherit(&p.Factors, under.Factors)
 	inherit(&p.Passwordless, under.Passwordless)
 	inherit(&p.Rescue, under.Rescue)
+	inherit(&p.Prompt, under.Prompt)
+	inherit(&p.Backup, under.Backup)
 	inherit(&p.Outage, under.Outage)
 	inherit(&p.Groups, under.Groups)
 	inherit(&p.EnrollFirst, under.EnrollFirst)
@@ -110,8 +116,9 @@ func inherit[T any](s **T, under *T) {
 // signed returns a copy whose sections name the policy that wrote them.
 func (p Policy) signed() Policy {
 	for _, copied := range []func(){
-		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Passwordless), own(&p.Rescue), own(&p.Outage),
-		own(&p.Groups), own(&p.EnrollFirst), own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
+		own(&p.Authentication), own(&p.NewUser), own(&p.MFA), own(&p.Remembered), own(&p.Factors), own(&p.Passwordless),
+		own(&p.Rescue), own(&p.Prompt), own(&p.Backup), own(&p.Outage), own(&p.Groups), own(&p.EnrollFirst),
+		own(&p.EnrollAfterChange), own(&p.Networks), own(&p.Anonymous), own(&p.Locations), own(&p.Endpoints),
 		own(&p.Systems), own(&p.Browsers), own(&p.Require), own(&p.SharedComputers), own(&p.Session), own(&p.Hours),
 	} {
 		copied()

@@ -19,15 +19,18 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.session == nil {
-		return g.setOut(w, r, v, &flow{})
+		return g.setOut(w, r, v, &flow{Late: late(r)})
 	}
 	v.flow = &flow{}
 	d, own, err := g.decide(r, v)
 	if err != nil {
 		return err
 	}
-	if d.Verdict != Allow {
-		return g.setOut(w, r, v, &flow{})
+	if open, err := g.opens(r, v, d); !open || err != nil {
+		if err != nil {
+			return err
+		}
+		return g.setOut(w, r, v, &flow{Late: late(r)})
 	}
 	if err := g.recordOutage(r, v, d); err != nil {
 		return err
@@ -39,7 +42,7 @@ func (g *Gateway) getPortal(w http.ResponseWriter, r *http.Request) error {
 	if n, ok := g.expiryNotice(&v.session.User); ok {
 		p.Notices = append(p.Notices, n)
 	}
-	for _, notice := range []func(context.Context, *visitor) (web.Notice, error){g.recoveryNotice, g.keyNotice} {
+	for _, notice := range []func(context.Context, *visitor) (web.Notice, error){g.recoveryNotice, g.backupNotice, g.keyNotice} {
 		if n, err := notice(r.Context(), v); err != nil {
 			return err
 		} else if n.Text != "" {

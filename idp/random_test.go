@@ -112,6 +112,8 @@ func (c chance) written(name string) Policy {
 			return PasswordlessSection{Names: pick(c, nil, []string{"passkey"}, []string{"passkey", "duo"})}
 		}),
 		Rescue: maybe(c, func() RescueSection { return RescueSection{Mode: pick(c, RescueAny, RescueBypass, RescueOff)} }),
+		Prompt: maybe(c, func() PromptSection { return PromptSection{Mode: pick(c, PromptUniversal, PromptTraditional)} }),
+		Backup: maybe(c, func() BackupSection { return BackupSection{Mode: pick(c, BackupRequire, BackupSuggest, BackupOff)} }),
 		Remembered: maybe(c, func() RememberedSection {
 			return RememberedSection{Mode: pick(c, RememberOff, RememberAsk, RememberAuto)}
 		}),

@@ -105,12 +105,7 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	if !g.proved(v) {
 		return g.showSettings(w, r, v, "Set up a second step first: recovery codes stand in for one.")
 	}
-	e := g.event(r, v, EventEnroll, Success)
-	e.Factor, e.Reason = RecoveryFactor, "made"
-	if err := g.record(r, e); err != nil {
-		return err
-	}
-	codes, err := g.makeRecoveryCodes(r.Context(), v.session.User.Key())
+	codes, err := g.newRecoveryCodes(r, v)
 	if err != nil {
 		return err
 	}
@@ -119,6 +114,16 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	}
 	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
 	return nil
+}
+
+// newRecoveryCodes is makeRecoveryCodes for the visitor, with the line that tells of it.
+func (g *Gateway) newRecoveryCodes(r *http.Request, v *visitor) ([]string, error) {
+	e := g.event(r, v, EventEnroll, Success)
+	e.Factor, e.Reason = RecoveryFactor, "made"
+	if err := g.record(r, e); err != nil {
+		return nil, err
+	}
+	return g.makeRecoveryCodes(r.Context(), v.session.User.Key())
 }
 
 // recoveryNotice tells somebody who came in by a code, or has few left, what to do about it.

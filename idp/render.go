@@ -18,7 +18,9 @@ func (g *Gateway) frame(v *visitor) web.Frame {
 		f.User, f.Form = v.session.User.Label(), v.session.Form
 		f.HelpDesk = g.desks.staff(&v.session.User)
 	}
-	f.Compact = v.flow != nil && v.flow.App != ""
+	if v.flow != nil {
+		f.Compact, f.Late = v.flow.App != "", v.flow.Late
+	}
 	return f
 }
 

@@ -88,7 +88,7 @@ func notAnswering(factors []string) string {
 func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 	mode := g.rescueMode(v)
 	return web.Rescue{
-		Frame: g.frame(v), F: v.fid, Action: "/rescue", App: g.label(v.flow.App), Recovery: mode == RescueAny, Bypass: mode != RescueOff,
+		Frame: g.timed(v, "/rescue", moreTime), F: v.fid, Action: "/rescue", App: g.label(v.flow.App), Recovery: mode == RescueAny, Bypass: mode != RescueOff,
 		Back: v.withFlow("/login"),
 	}
 }

@@ -98,7 +98,7 @@ func routed(t *testing.T, change func(*idp.Config), sources ...idp.Source) *venu
 	v := withSources(t, sources...)
 	cfg := baseConfig(t, v.store, v.clock.Now)
 	cfg.Sources = sources
-	cfg.Policies = []*idp.Policy{{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAOff}}}
+	cfg.Policies = []*idp.Policy{{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAOff}, Backup: &idp.BackupSection{Mode: idp.BackupOff}}}
 	cfg.Portal.Policy = ""
 	cfg.Applications = []idp.AppConfig{{Application: &sender{name: "connect"}}}
 	change(&cfg)

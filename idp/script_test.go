@@ -91,6 +91,7 @@ type venue struct {
 	paper    []string // recovery codes
 	former   string   // code before the last
 	shown    string   // page that was remembered
+	push     *push    // where a test has one
 }
 
 // browser has cookies and remembers the last answer.

@@ -157,6 +157,8 @@ func full() Policy {
 		Factors:           &FactorsSection{Names: []string{"totp", "duo"}},
 		Passwordless:      &PasswordlessSection{Names: []string{"passkey"}},
 		Rescue:            &RescueSection{Mode: RescueBypass},
+		Prompt:            &PromptSection{Mode: PromptTraditional},
+		Backup:            &BackupSection{Mode: BackupRequire},
 		Outage:            &OutageSection{Rules: []OutageRule{{Factor: "duo", Use: []string{"passkey"}}, {Factor: "totp", Allow: []GroupRef{{"corp", "Agents"}}}, {Factor: "sms", Deny: true}}},
 		Groups:            &GroupsSection{Allow: []GroupRef{{"corp", "Agents"}, {"corp", "Night shift"}}},
 		EnrollFirst:       &EnrollFirstSection{Mode: EnrollFrom, Networks: networks("office")},

@@ -213,6 +213,7 @@ type visitor struct {
 	browser Hash      // which browser; flows are bound to it
 	flow    *flow
 	fid     string            // id under which the flow is kept, "" where there is none
+	ends    time.Time         // when that is over
 	facts   *Facts            // of the request, once they were asked for
 	judged  *Visit            // what was decided on last
 	answers string            // name of the factor whose answer is being judged, "" where none is

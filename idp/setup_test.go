@@ -90,7 +90,7 @@ func baseConfig(t testing.TB, s idp.Store, now func() time.Time) idp.Config {
 		Portal: idp.Portal{URL: portal, Title: "Example Apps", Policy: "weekly", Help: "Service desk, extension 4400"},
 		Store:  s, Sources: []idp.Source{source}, Factors: []idp.Factor{factor}, Now: now,
 		Policies: []*idp.Policy{
-			{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAAlways}},
+			{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Backup: &idp.BackupSection{Mode: idp.BackupOff}},
 			{Name: "weekly", MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: 7 * 24 * time.Hour, Shared: true}},
 			{Name: "supervisors", Groups: &idp.GroupsSection{Allow: []idp.GroupRef{{Source: "staff", Name: "Supervisors"}}}},
 			{Name: "password", MFA: &idp.MFASection{Mode: idp.MFAOff}},

@@ -25,6 +25,7 @@ const (
 	stepVerify stepKind = ""
 	stepEnroll stepKind = "enroll"
 	stepLogin  stepKind = "login"
+	stepCodes  stepKind = "codes" // recovery codes to be kept; nothing is answered
 )
 
 // waits reports whether the step is that question of that factor and may still be answered.
@@ -49,7 +50,7 @@ func (g *Gateway) beginStep(r *http.Request, v *visitor, f Factor, kind stepKind
 	if made.URL != "" {
 		return made, nil
 	}
-	v.flow.Step = newStep(f, kind, made)
+	v.flow.begun(newStep(f, kind, made))
 	return made, g.keep(r.Context(), v)
 }
 

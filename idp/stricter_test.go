@@ -239,8 +239,8 @@ func remembers(_ chance, p *Policy, v *Visit) {
 	v.Device = []Passed{{Proof: Proof{Factor: "totp", At: v.Now}, Scope: v.App}}
 }
 
-// notDecided are the sections that no decision reads: they guard enrollment.
-var notDecided = []string{"enroll_first", "enroll_after_change"}
+// notDecided are the sections that no decision reads: they guard enrollment, or say how something is asked.
+var notDecided = []string{"prompt", "backup_factor", "enroll_first", "enroll_after_change"}
 
 // Whatever a stricter policy allows, the one before allowed too: adding a stricter section never turns a refusal, or a
 // question, into a welcome.

@@ -20,8 +20,8 @@ func TestAssets(t *testing.T) {
 	for name, kind := range map[string]string{
 		"style.css": "text/css; charset=utf-8", "submit.js": "text/javascript; charset=utf-8", "portal.js": "text/javascript; charset=utf-8",
 		"form.js": "text/javascript; charset=utf-8", "copy.js": "text/javascript; charset=utf-8", "print.js": "text/javascript; charset=utf-8",
-		"passkey.js": "text/javascript; charset=utf-8",
-		"icon.svg":   "image/svg+xml", "cloud": "image/svg+xml",
+		"passkey.js": "text/javascript; charset=utf-8", "time.js": "text/javascript; charset=utf-8",
+		"icon.svg": "image/svg+xml", "cloud": "image/svg+xml",
 	} {
 		w := get(p, http.MethodGet, p.Asset(name))
 		sum := sha256.Sum256(w.Body.Bytes())

@@ -15,6 +15,7 @@ func (p *Pages) funcs() template.FuncMap {
 		"otpauth": otpauthURL,
 		"hue":     hue,
 		"days":    days,
+		"minutes": minutes,
 	}
 }
 
@@ -50,6 +51,14 @@ func otpauthURL(s string) template.URL {
 
 // hue sorts an angle into one of the twelve colours of style.css.
 func hue(degrees int) int { return (degrees%360 + 360) % 360 / 30 }
+
+// minutes says a number of seconds in words, rounded up.
+func minutes(seconds int) string {
+	if n := (seconds + 59) / 60; n != 1 {
+		return strconv.Itoa(n) + " minutes"
+	}
+	return "1 minute"
+}
 
 // days says a number of days in words.
 func days(n int) string {

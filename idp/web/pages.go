@@ -11,7 +11,15 @@ type Frame struct {
 	NotYou  string // address that starts over with another name, where User has not signed in yet, or empty
 	Compact bool   // in a window the size of a popup: no header, and the card is the whole window
 
-	HelpDesk bool // the menu leads there
+	HelpDesk bool  // the menu leads there
+	Late     bool  // the page before this one was answered too late, or twice: nothing came of that
+	Limit    Limit // for how long the page can be answered
+}
+
+// Limit is how long a page can be answered, and the way to more time: time.js tells a minute before the end, and at it.
+type Limit struct {
+	Seconds int  // 0 says nothing
+	More    Link // opens the page anew
 }
 
 // Login asks for the user name. It posts f and username to /login.
@@ -66,17 +74,56 @@ type MFA struct {
 	Rule    string // why it is asked: "Connect asks every 7 days"
 	Digits  int    // 0: no code field
 	Options string // what passkey.js asks of the browser, as JSON, or empty
+	Start   bool   // with Options: it is asked as soon as the page is there
 	Closed  bool   // there is nothing to answer: Text says why, and no button is shown
 	Others  []Link // other factors the person may use instead
 	Error   string
+}
+
+// Prompt asks for any one of several factors, all on one page, after the question whose device it is. It posts f, own
+// ("yes", where it is ticked) and what the factor takes to the factor's address.
+type Prompt struct {
+	Frame
+	F      string
+	App    string
+	Rule   string
+	Ask    bool // whether it asks for the device
+	Own    bool // ticked
+	Days   int  // how long that is good for; 0 names no time
+	Ways   []Way
+	Others []Link
+	Error  string
+}
+
+// Way is one factor on a [Prompt]. Of those with Digits, and of those with Options, there is one at most.
+type Way struct {
+	Action  string // /mfa/totp
+	Factor  string
+	Label   string
+	Text    string
+	Digits  int
+	Options string
+	Closed  bool // there is nothing to answer: Text says why
+	Wrong   bool // the page's Error is about it
 }
 
 // ChooseFactor lets the person pick a factor, to use or (Enroll) to set up.
 type ChooseFactor struct {
 	Frame
 	App     string
+	F       string
 	Enroll  bool
 	Choices []Link
+}
+
+// Backup asks somebody with one second step for another. It posts f and add: the value of a choice, or "later".
+type Backup struct {
+	Frame
+	F       string
+	App     string
+	Have    string // "your authenticator app"
+	Due     bool   // there is no later
+	Choices []Option
 }
 
 // Enroll sets up a factor. It posts f and, where Digits is not 0, code; with Options, credential and error.
@@ -93,6 +140,8 @@ type Enroll struct {
 	QR      string // data: address of a PNG, base64
 	Digits  int
 	Options string // what passkey.js asks of the browser, as JSON, or empty
+	Welcome string // what this is and how long it takes, for somebody who comes here first
+	Cancel  bool   // the sign-in can be given up from here
 	Others  []Link // other factors that may be set up instead
 	Error   string
 }
@@ -113,9 +162,11 @@ type Rescue struct {
 	Ref      string // reference number, or empty
 }
 
-// RecoveryCodes shows codes once, to be kept on paper.
+// RecoveryCodes shows codes once, to be kept on paper. On the way to something it posts f and add, "kept".
 type RecoveryCodes struct {
 	Frame
+	F     string // empty: Done is a link
+	App   string
 	Codes []string
 	Done  Link
 }
@@ -303,7 +354,9 @@ func (Login) file() string         { return "login.html" }
 func (Password) file() string      { return "password.html" }
 func (NewPassword) file() string   { return "newpassword.html" }
 func (MFA) file() string           { return "mfa.html" }
+func (Prompt) file() string        { return "prompt.html" }
 func (ChooseFactor) file() string  { return "choosefactor.html" }
+func (Backup) file() string        { return "backup.html" }
 func (Enroll) file() string        { return "enroll.html" }
 func (EnrollCode) file() string    { return "enrollcode.html" }
 func (Rescue) file() string        { return "rescue.html" }

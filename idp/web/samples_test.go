@@ -145,8 +145,20 @@ func samples(p *Pages) map[string]Page {
 		Text:   "Your device keeps the passkey and asks for your fingerprint, face or PIN whenever it is used. Nothing has to be typed, and no other site can ask for it.",
 		Others: []Link{{"Authenticator app", "/enroll/totp?f=flow"}},
 	}
+	timed := typed
+	timed.Limit = Limit{Seconds: 15 * 60, More: Link{"More time", "/mfa/totp?f=flow&more=1"}}
+	mfa.Frame, key.Frame, enroll.Frame = timed, timed, timed
+	late := mfa
+	late.Late = true
 	mfaPopup := mfa
 	mfaPopup.Frame, mfaPopup.Others = popup, nil
+	ways := []Way{
+		{Action: "/mfa/passkey", Factor: "passkey", Label: "Passkey", Text: key.Text, Options: `{"challenge":"AAAA"}`},
+		{Action: "/mfa/totp", Factor: "totp", Label: "Authenticator app", Digits: 6},
+		{Action: "/mfa/duo", Factor: "duo", Label: "Duo"},
+	}
+	wrongWays := []Way{ways[0], ways[1]}
+	wrongWays[1].Wrong = true
 	rules := []string{
 		"At least 12 characters.", "Characters of three of these kinds: capital letters, small letters, digits, and signs such as ! or -; and no part of your name.",
 		"None of your last 24 passwords.",
@@ -173,7 +185,18 @@ func samples(p *Pages) map[string]Page {
 		"mfa-popup":        mfaPopup,
 		"mfa-no-code":      MFA{Frame: typed, F: "flow", Action: "/mfa/duo", Factor: "duo", Heading: "Approve on your phone", Text: "We sent a request to Duo Mobile.", Error: "You did not approve in time."},
 		"choosefactor":     ChooseFactor{Frame: typed, App: app, Choices: []Link{{"Authenticator app", "/mfa/totp?f=flow"}, {"Passkey", "/mfa/passkey?f=flow"}}},
-		"choosefactor-new": ChooseFactor{Frame: typed, Enroll: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
+		"mfa-late":         late,
+		"prompt": Prompt{
+			Frame: timed, F: "flow", App: app, Rule: "Asked every 7 days on your own device.", Ask: true, Days: 7,
+			Ways: ways, Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
+		},
+		"prompt-error": Prompt{
+			Frame: timed, F: "flow", App: app, Rule: "Asked at every sign-in.", Ways: wrongWays, Own: true, Error: "That code is not right. Type the code that your app shows now.",
+			Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
+		},
+		"backup":           Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes, on paper"}, {"totp", "Another authenticator app"}}},
+		"backup-due":       Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes, on paper"}}},
+		"choosefactor-new": ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
 		"enroll":           enroll,
 		"enroll-error":     wrong,
 		"enrollcode":       EnrollCode{Frame: typed, F: "flow", App: app},

@@ -115,7 +115,7 @@ func TestGolden(t *testing.T) {
 }
 
 var dataPage = map[string]string{
-	"login.html": "login", "password.html": "password", "mfa.html": "mfa", "choosefactor.html": "choose",
+	"login.html": "login", "password.html": "password", "mfa.html": "mfa", "prompt.html": "mfa", "backup.html": "backup", "choosefactor.html": "choose",
 	"rescue.html": "rescue", "recoverycodes.html": "recovery-codes", "enroll.html": "enroll", "enrollcode.html": "enroll-code", "device.html": "device", "portal.html": "portal",
 	"choose.html": "choose", "post.html": "post", "handoff.html": "handoff", "settings.html": "settings",
 	"help.html": "help", "helpdesk.html": "helpdesk", "newpassword.html": "newpassword", "error.html": "error", "signedout.html": "signed-out",

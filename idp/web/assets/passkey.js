@@ -4,8 +4,8 @@ const decode = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceA
 const encode = (bytes) => btoa(Array.from(new Uint8Array(bytes), (b) => String.fromCharCode(b)).join(""))
   .replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
 
-const asked = (form) => {
-  const publicKey = JSON.parse(form.dataset.options)
+const asked = (part) => {
+  const publicKey = JSON.parse(part.dataset.options)
   publicKey.challenge = decode(publicKey.challenge)
   if (publicKey.user) publicKey.user.id = decode(publicKey.user.id)
   for (const c of [...publicKey.excludeCredentials ?? [], ...publicKey.allowCredentials ?? []]) c.id = decode(c.id)
@@ -22,50 +22,71 @@ const answer = (credential) => {
   return JSON.stringify({ id, rawId: id, type, authenticatorAttachment, response, clientExtensionResults: {} })
 }
 
-const send = (form, credential, error) => {
+const send = (form, button, credential, error) => {
   form.elements.credential.value = credential ? answer(credential) : ""
   form.elements.error.value = error ? error.name : ""
+  if (button.hasAttribute("formaction")) form.action = button.getAttribute("formaction")
   form.submit()
 }
 
-for (const form of document.querySelectorAll("form[data-options]")) {
-  const button = form.querySelector("button")
+// What asks is a form, or one part of a form that has others.
+for (const part of document.querySelectorAll("[data-options]")) {
+  const form = part.closest("form")
+  const button = part.querySelector("button")
+  const progress = part.querySelector(".progress")
   if (!window.PublicKeyCredential || !navigator.credentials) {
-    if (form.dataset.passkey !== "login") {
-      form.querySelector(".progress").textContent = "This browser knows no passkeys. Choose another way."
+    if (part.dataset.passkey !== "login") {
+      progress.textContent = "This browser knows no passkeys. Choose another way."
       button.hidden = true
     }
     continue
   }
   form.hidden = false
   let offered // what autofill offers meanwhile; one request only may be open
-  const ask = (further) => navigator.credentials[form.dataset.passkey === "create" ? "create" : "get"]({ publicKey: asked(form), ...further })
+  const ask = (further) => navigator.credentials[part.dataset.passkey === "create" ? "create" : "get"]({ publicKey: asked(part), ...further })
+  const begin = () => {
+    button.disabled = true
+    progress.textContent = "Waiting for your device…"
+  }
 
   form.addEventListener("submit", async (event) => {
+    if (event.submitter && event.submitter !== button) return
     event.preventDefault()
     event.stopImmediatePropagation()
     if (button.disabled) return
-    button.disabled = true
-    form.querySelector(".progress").textContent = "Waiting for your device…"
+    begin()
     offered?.abort()
     try {
-      send(form, await ask({}))
+      send(form, button, await ask({}))
     } catch (error) {
-      send(form, null, error)
+      send(form, button, null, error)
     }
   })
+
+  // Nobody has pressed anything yet: some browsers refuse that, and the button does it then.
+  const start = async () => {
+    begin()
+    try {
+      send(form, button, await ask({}))
+    } catch {
+      button.disabled = false
+      progress.textContent = "Nothing was given yet. Press the button, or choose another way."
+      button.focus()
+    }
+  }
+  if ("start" in part.dataset) start()
 
   // The browser may bring the page back as it was left.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return
     button.disabled = false
-    form.querySelector(".progress").textContent = ""
+    progress.textContent = ""
   })
 
-  if (form.dataset.passkey === "login") {
+  if (part.dataset.passkey === "login") {
     offered = new AbortController()
     PublicKeyCredential.isConditionalMediationAvailable?.().then(async (available) => {
-      if (available) send(form, await ask({ mediation: "conditional", signal: offered.signal }))
+      if (available) send(form, button, await ask({ mediation: "conditional", signal: offered.signal }))
     }).catch(() => {}) // nothing was asked for; the name can still be typed
   }
 }
