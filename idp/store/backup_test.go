@@ -101,6 +101,8 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	future := idp.Enrollment{User: "corp:cat", Factor: "totp", ID: "1", Secret: []byte("x"), Step: step + 50}
 	ok(t, s.PutEnrollment(ctx, future))
 	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.ChangedKind, ID: idp.Hash{7}, Expires: now.Add(time.Hour)}, 0))
+	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.NewsKind, ID: idp.Hash{8}, Owner: "corp:ann", Expires: now.Add(time.Hour)}, 0))
+	ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:ann", Factor: idp.RecoveryFactor, ID: "a code that is used after the backup"}))
 	ok(t, s.Backup(ctx, file)) // replaces the older one
 	// After the backup the phone shows a code, and it is used; somebody saw it.
 	ok(t, s.SpendStep(ctx, "corp:ann", "totp", "1", step, now))
@@ -119,6 +121,9 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	is(t, err, idp.ErrNotFound)
 	_, err = r.Memo(ctx, idp.ChangedKind, idp.Hash{7}, now)
 	ok(t, err) // a gate that stood then stands now
+	_, err = r.Memo(ctx, idp.NewsKind, idp.Hash{8}, now)
+	ok(t, err) // what was to be told is told
+	is(t, r.DeleteEnrollment(ctx, "corp:ann", idp.RecoveryFactor, "a code that is used after the backup"), idp.ErrNotFound)
 	_, err = r.Device(ctx, idp.Hash{1}, "corp:ann", now)
 	is(t, err, idp.ErrNotFound)
 	list, err := r.UserEnrollments(ctx, "corp:ann", "")
