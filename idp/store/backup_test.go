@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -130,6 +131,33 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	if ok(t, err); len(list) != 1 || string(list[0].Secret) != "canary-seed" {
 		t.Errorf("factors: %v", list)
 	}
+}
+
+// What counts signatures, or nothing, goes on from where it was: a passkey that seems to count backwards is taken for a copy,
+// and is never taken again.
+func TestRestoredPasskeysGoOnCounting(t *testing.T) {
+	s, file := backedUp(t)
+	ctx, now := t.Context(), time.Now()
+	counts := map[string]int64{"counts": 7, "counts nothing": 0, "stopped": math.MaxInt64, "counts seconds": now.Unix()}
+	for id, step := range counts {
+		ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:cat", Factor: "passkey", ID: id, Created: now.Add(-time.Hour), Step: step}))
+	}
+	ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:cat", Factor: "app", ID: "set up just now", Created: now, Step: now.Unix()/30 - 1}))
+	ok(t, s.Backup(ctx, file))
+	path := filepath.Join(t.TempDir(), "x.db")
+	_, err := Restore(ctx, file, path, RestoreOptions{Now: func() time.Time { return now }})
+	ok(t, err)
+	r := mustOpen(t, Config{Path: path})
+	list, err := r.UserEnrollments(ctx, "corp:cat", "passkey")
+	if ok(t, err); len(list) != len(counts) {
+		t.Errorf("%+v", list)
+	}
+	for _, e := range list {
+		if e.Step != counts[e.ID] {
+			t.Errorf("%s: %d, was %d", e.ID, e.Step, counts[e.ID])
+		}
+	}
+	is(t, r.SpendStep(ctx, "corp:cat", "app", "set up just now", now.Unix()/30, now), idp.ErrSpent)
 }
 
 func TestRestoreReplacesOnlyWhenTold(t *testing.T) {

@@ -115,9 +115,11 @@ func neutralize(ctx context.Context, path string, now time.Time) (err error) {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
-	// A code of the next step may have been accepted already: drivers allow for one step of skew.
+	// A code of the next step may have been accepted already: drivers allow for one step of skew. One-time codes have been of
+	// steps of time since they were set up. What is below is the count of a passkey, which would be taken for a copy if it
+	// seemed to count backwards; a count of before the backup takes nothing that was used since.
 	step := now.Unix()/int64(stepLength/time.Second) + 1
-	if _, err := tx.ExecContext(ctx, "UPDATE enrollments SET step = ? WHERE step < ?", step, step); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE enrollments SET step = ? WHERE step < ? AND step >= created / ? - 2", step, step, int64(stepLength)); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
