@@ -69,9 +69,9 @@ func restoreCommand() *cobra.Command {
 	cmd := jsonFlag(&cobra.Command{
 		Use:   "restore FILE",
 		Short: "Makes the store of a backup the gateway's own",
-		Long: `Makes the store of a backup the gateway's own: the same signing keys, the same enrollments without recovery codes. Nobody is
-signed in afterwards, no device is remembered, and no code counts a second time. The backup is tried
-first, with the seal key that it will meet; nothing is changed where that fails.
+		Long: `Makes the store of a backup the gateway's own: the same signing keys, the same enrollments. Nobody is
+signed in afterwards, no device is remembered, no recovery code is left, and no code counts a second time.
+The backup is tried first, with the seal key that it will meet; nothing is changed where that fails.
 
 Works with Caddy stopped only, and is refused while Caddy has the store open. Run it as the user that
 Caddy runs as. A store that is there already is replaced only with --overwrite, and kept beside.`,
