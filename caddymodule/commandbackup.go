@@ -70,8 +70,8 @@ func restoreCommand() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Makes the store of a backup the gateway's own",
 		Long: `Makes the store of a backup the gateway's own: the same signing keys, the same enrollments. Nobody is
-signed in afterwards, no device is remembered, and no code counts a second time. The backup is tried
-first, with the seal key that it will meet; nothing is changed where that fails.
+signed in afterwards, no device is remembered, no recovery code is left, and no code counts a second time.
+The backup is tried first, with the seal key that it will meet; nothing is changed where that fails.
 
 Works with Caddy stopped only, and is refused while Caddy has the store open. Run it as the user that
 Caddy runs as. A store that is there already is replaced only with --overwrite, and kept beside.`,
@@ -115,7 +115,7 @@ func restore(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	words := fmt.Sprintf("restored to %s what was backed up at %s; everybody signs in once more", path, m.Created.Local().Format(time.DateTime))
+	words := fmt.Sprintf("restored to %s what was backed up at %s; everybody signs in once more, and makes new recovery codes", path, m.Created.Local().Format(time.DateTime))
 	if err := report(cmd, words, map[string]any{"file": path, "created": m.Created}); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func resetMFA(ctx context.Context, cmd *cobra.Command, l *loaded, args []string)
 	}
 	who := plain(u.Label()) + " (" + plain(u.Key()) + ")"
 	if len(list) == 0 {
-		return &refusal{fmt.Errorf("%s has enrolled nothing of that", who)}
+		return &refusal{fmt.Errorf("%s has enrolled nothing of that; their sessions have ended, and their devices are forgotten", who)}
 	}
 	for _, e := range list {
 		fmt.Fprintf(out, "%s: %s of %s deleted\n", who, e.Factor, e.Created.Local().Format(time.DateOnly))

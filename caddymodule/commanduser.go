@@ -42,7 +42,7 @@ Works whether Caddy is running or not; the person's source must answer.`,
 }
 
 func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
-	code, u, expires, err := l.gateway.Invite(ctx, name)
+	code, u, expires, err := l.gateway.Invite(ctx, name, operator())
 	switch {
 	case errors.Is(err, idp.ErrNoUser), errors.Is(err, idp.ErrAmbiguous):
 		return &refusal{fmt.Errorf("%s: %w", name, err)}

@@ -65,12 +65,15 @@ func (g *Gateway) Revoke(ctx context.Context, name, by string) (Revoked, error) 
 		return Revoked{}, err
 	}
 	out := Revoked{User: u}
-	e := Event{Kind: EventLogout, Reason: "revoked", By: by, User: u.Key(), Name: u.Name, Source: u.Source}
-	if err := g.note(ctx, e); err != nil {
+	if err := g.note(ctx, revocation(u, by)); err != nil {
 		return out, err
 	}
 	out.Sessions, out.Devices, err = g.endAll(ctx, u.Key())
 	return out, err
+}
+
+func revocation(u *User, by string) Event {
+	return Event{Kind: EventLogout, Reason: "revoked", By: by, User: u.Key(), Name: u.Name, Source: u.Source}
 }
 
 // endAll ends the sessions of a person, and the codes that were given to them, and forgets their devices. A changed password
@@ -96,6 +99,11 @@ func (g *Gateway) ResetMFA(ctx context.Context, name, factor, by string) (*User,
 	gone, err := g.dropEnrollments(ctx, u, factor, by)
 	if err != nil {
 		return u, gone, err
+	}
+	if len(gone) == 0 {
+		if err := g.note(ctx, revocation(u, by)); err != nil {
+			return u, gone, err
+		}
 	}
 	if _, _, err := g.endAll(ctx, u.Key()); err != nil {
 		return u, gone, err

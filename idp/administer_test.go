@@ -160,3 +160,17 @@ func TestCheckWarnsOfKeysNearTheirEnd(t *testing.T) {
 		}
 	}
 }
+
+// C-67: the sessions of somebody who has enrolled nothing end with a line, too, and they are told.
+func TestC67AResetOfNothingHasItsLine(t *testing.T) {
+	h := newVenue(t)
+	h.password(t, "alice", "/apps/handy")
+	_, gone, err := h.gateway.ResetMFA(t.Context(), "alice", "", "root")
+	must(t, err)
+	if left, err := h.store.UserSessions(t.Context(), "staff:alice"); err != nil || len(left) > 0 || len(gone) > 0 {
+		t.Errorf("%d sessions, %+v, %v", len(left), gone, err)
+	}
+	if e := h.last(t, idp.EventLogout); e.User != "staff:alice" || e.By != "root" || e.Reason != "revoked" {
+		t.Errorf("%+v", e)
+	}
+}

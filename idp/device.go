@@ -106,11 +106,10 @@ func (g *Gateway) putDevice(ctx context.Context, v *visitor, d *Device) error {
 	if err := g.store.PutDevice(ctx, d); err != nil {
 		return err
 	}
-	_, err := g.store.Session(ctx, v.session.ID)
-	if errors.Is(err, ErrNotFound) {
-		return errors.Join(sessionEnded(), g.store.DeleteDevice(ctx, d.ID, d.User))
+	if err := g.alive(ctx, v); err != nil {
+		return errors.Join(err, g.store.DeleteDevice(ctx, d.ID, d.User))
 	}
-	return err
+	return nil
 }
 
 // keptNowhere reports whether nothing may be kept of a proof but for the session: at a shared computer, where the next

@@ -182,8 +182,8 @@ func codeID(userKey, code string) Hash {
 }
 
 // Invite makes a code that lets one person set up their first factor where policy would not let a password
-// alone do so. It is good once, for 24 hours.
-func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User, expires time.Time, err error) {
+// alone do so. It is good once, for 24 hours. by is who does so, for the audit line, which is written first.
+func (g *Gateway) Invite(ctx context.Context, name, by string) (code string, u *User, expires time.Time, err error) {
 	f, err := g.find(ctx, name)
 	if err != nil {
 		return "", nil, time.Time{}, err
@@ -195,12 +195,15 @@ func (g *Gateway) Invite(ctx context.Context, name string) (code string, u *User
 		return "", nil, time.Time{}, errors.Join(f.doubt(), ErrNoUser)
 	}
 	code, expires = g.code(4, 3), g.now().Add(inviteLife)
+	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), By: by, User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
+	if err := g.store.Append(ctx, e); err != nil {
+		return "", nil, time.Time{}, fmt.Errorf("writing the audit line: %w", err)
+	}
 	m := Memo{Kind: inviteKind, ID: codeID(f.user.Key(), code), Owner: f.user.Key(), Expires: expires}
 	if err := g.store.PutMemo(ctx, m, 0); err != nil {
 		return "", nil, time.Time{}, err
 	}
-	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
-	return code, f.user, expires, g.store.Append(ctx, e)
+	return code, f.user, expires, nil
 }
 
 // endInvitations makes the invitations of a person worthless.

@@ -4,12 +4,14 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // C-36: an invitation opens the gate of the one account that it was made for, once, while it is young.
 func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 	h := newVenue(t)
-	code, _, _, err := h.gateway.Invite(t.Context(), "alice")
+	code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
 	must(t, err)
 	try := func(who string) int {
 		h.use(who + h.clock.Now().String())
@@ -26,7 +28,7 @@ func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 	if got := try("alice"); got != http.StatusUnauthorized {
 		t.Errorf("too old: %d", got)
 	}
-	code, _, _, err = h.gateway.Invite(t.Context(), "alice")
+	code, _, _, err = h.gateway.Invite(t.Context(), "alice", "the test")
 	must(t, err)
 	h.clock.move(time.Hour)
 	if got := try("alice"); got != http.StatusSeeOther {
@@ -42,9 +44,9 @@ func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 	for _, end := range []string{"revoke", "reset"} {
 		h := newVenue(t)
-		code, _, _, err := h.gateway.Invite(t.Context(), "alice")
+		code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
 		must(t, err)
-		others, _, _, err := h.gateway.Invite(t.Context(), "bob")
+		others, _, _, err := h.gateway.Invite(t.Context(), "bob", "the test")
 		must(t, err)
 		if end == "revoke" {
 			_, err = h.gateway.Revoke(t.Context(), "alice", "the test")
@@ -52,7 +54,7 @@ func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 			_, _, err = h.gateway.ResetMFA(t.Context(), "alice", "", "the test")
 		}
 		must(t, err)
-		later, _, _, err := h.gateway.Invite(t.Context(), "alice")
+		later, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
 		must(t, err)
 		for _, c := range []struct {
 			who, code string
@@ -64,5 +66,26 @@ func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 				t.Errorf("after %s, a code of %s: %d, want %d", end, c.who, got, c.want)
 			}
 		}
+	}
+}
+
+// Nobody is invited without a line that says by whom.
+func TestAnInvitationHasItsLineFirst(t *testing.T) {
+	h := newVenue(t)
+	_, _, _, err := h.gateway.Invite(t.Context(), "alice", "command as root")
+	must(t, err)
+	if e := h.last(t, idp.EventInvite); e.By != "command as root" || e.User != "staff:alice" || e.Result != "issued" {
+		t.Errorf("%+v", e)
+	}
+	s := &failingLog{Store: h.store}
+	s.fails.Store(true)
+	g, err := idp.New(baseConfig(t, s, h.clock.Now))
+	must(t, err)
+	code, _, _, err := g.Invite(t.Context(), "bob", "command as root")
+	if err == nil || code != "" {
+		t.Errorf("without a line: %q, %v", code, err)
+	}
+	if kept, err := h.store.OwnedMemos(t.Context(), "invite", "staff:bob", h.clock.Now()); err != nil || len(kept) > 0 {
+		t.Errorf("%d codes are good, %v", len(kept), err)
 	}
 }

@@ -50,6 +50,10 @@ func newsText(e *Event) string {
 		case BypassFactor:
 			return "A code of the service desk was used to sign in, in the place of your second step."
 		}
+	case EventInvite:
+		if e.Factor == BypassFactor {
+			return "A code of the service desk was used to set up a second step."
+		}
 	case EventBypass:
 		return "A code was made that stands in for your second step."
 	case EventPassword:

@@ -201,3 +201,21 @@ func TestC38WhatCannotBeToldIsNotDone(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+// C-38: a code of the service desk that is used at the gate of a first enrollment is told as it is anywhere.
+func TestC38ACodeUsedAtTheGateIsTold(t *testing.T) {
+	h := newVenue(t)
+	b, err := h.gateway.IssueBypass(t.Context(), "bob", time.Hour, 1, "the test")
+	must(t, err)
+	h.use("stranger")
+	h.password(t, "bob", "/apps/coded")
+	h.form("/enroll", "code", b.Code)
+	if to := h.now.answer.Header.Get("Location"); !strings.HasPrefix(to, "/enroll") {
+		t.Fatalf("%q: %s", to, h.words())
+	}
+	h.use("bob's")
+	h.password(t, "bob", "/")
+	h.authenticator(t)
+	h.device(t, "no")
+	h.mustBeTold(t, 2, "A code of the service desk was used to set up a second step.")
+}

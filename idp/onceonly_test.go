@@ -81,7 +81,7 @@ func TestC29C35OneCodeShownAHundredTimes(t *testing.T) {
 // C-36: of a hundred who show one invitation, one gets past the gate.
 func TestC36OneInvitationShownAHundredTimes(t *testing.T) {
 	h := newBesieged(t, unchanged)
-	code, _, _, err := h.gateway.Invite(t.Context(), "alice")
+	code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
 	must(t, err)
 	var browsers []*browser
 	for range 100 {

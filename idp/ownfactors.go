@@ -92,8 +92,13 @@ func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 // while anything that the person may open asks for one (security.md C-38).
 func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, enrolled []Enrollment, i int) error {
 	ctx, e := context.WithoutCancel(r.Context()), enrolled[i]
-	if len(enrolled) == 1 && g.asksFactor(&v.session.User) && !g.hasElsewhere(ctx, &v.session.User) {
-		return g.showSettings(w, r, v, "That is your only second step, and your apps ask for one. Add another first.")
+	left := slices.Delete(slices.Clone(enrolled), i, i+1)
+	if g.misses(ctx, &v.session.User, e, left) {
+		only := "That is your only second step, and your apps ask for one. Add another first."
+		if len(left) > 0 {
+			only = "That is the only second step of yours that some of your apps take. Add another of its kind first."
+		}
+		return g.showSettings(w, r, v, only)
 	}
 	line := g.event(r, v, EventEnroll, Success)
 	line.Factor, line.Reason, line.Detail = e.Factor, "removed", clip(e.Label)
@@ -112,19 +117,26 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 	return redirect(w, "/settings?done=removed")
 }
 
-// asksFactor reports whether anything may ask the person for a second step.
-func (g *Gateway) asksFactor(u *User) bool {
-	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool { return guard.For(u).MFA.Mode != MFAOff })
-}
-
-// hasElsewhere reports whether the person has a factor that is set up elsewhere.
-func (g *Gateway) hasElsewhere(ctx context.Context, u *User) bool {
-	return slices.ContainsFunc(g.factors, func(f Factor) bool {
-		if _, ok := f.(Enroller); ok {
-			return false
+// misses reports whether something that the person may open asks for a second step, and takes the one that is removed and
+// none of those that are left, here or elsewhere.
+func (g *Gateway) misses(ctx context.Context, u *User, removed Enrollment, left []Enrollment) bool {
+	var has []string
+	for _, e := range left {
+		if g.factor(e.Factor) != nil {
+			has = append(has, e.Factor)
 		}
-		state, err := f.Ready(ctx, u)
-		return err == nil && state == Enrolled
+	}
+	for _, f := range g.factors {
+		if !g.elsewhere(f.Name()) {
+			continue
+		}
+		if state, err := f.Ready(ctx, u); err == nil && state == Enrolled {
+			has = append(has, f.Name())
+		}
+	}
+	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool {
+		p := guard.For(u)
+		return p.mayAsk() && (p.Groups == nil || u.InAny(p.Groups.Allow)) && p.lists(removed.Factor) && !slices.ContainsFunc(has, p.lists)
 	})
 }
 

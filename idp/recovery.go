@@ -92,7 +92,7 @@ func withoutCodes(list []Enrollment) []Enrollment {
 func (g *Gateway) takesCode(u *User, kind string) bool {
 	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool {
 		p := guard.For(u)
-		return p.MFA.Mode != MFAOff && p.Rescue.takes(kind)
+		return p.mayAsk() && p.Rescue.takes(kind)
 	})
 }
 

@@ -63,10 +63,31 @@ func TestARemovedSecondStepEndsBypassCodes(t *testing.T) {
 	}
 }
 
-// beside is a store that has something done at a moment of its writing, once.
+// beside is a store that has something done at a moment of its writing, once. Sessions that were ended by another process it
+// knows for a while, as a store with a cache does.
 type beside struct {
 	idp.Store
-	enrolling, ending func()
+	enrolling, ending, remembering func()
+	known                          map[idp.Hash]*idp.Session
+}
+
+func (s *beside) Session(ctx context.Context, id idp.Hash) (*idp.Session, error) {
+	if sess := s.known[id]; sess != nil {
+		return sess, nil
+	}
+	sess, err := s.Store.Session(ctx, id)
+	if s.known != nil && err == nil {
+		s.known[id] = sess
+	}
+	return sess, err
+}
+
+func (s *beside) PutDevice(ctx context.Context, d *idp.Device) error {
+	if do := s.remembering; do != nil {
+		s.remembering = nil
+		do()
+	}
+	return s.Store.PutDevice(ctx, d)
 }
 
 func (s *beside) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
@@ -91,7 +112,7 @@ func TestWhatIsSetUpBesideAResetIsGone(t *testing.T) {
 	for _, setUp := range []string{"/enroll/totp", "/settings"} {
 		for _, faster := range []string{"reset", "stranger"} {
 			h := newVenue(t)
-			s := &beside{Store: h.store}
+			s := &beside{Store: h.store, known: map[idp.Hash]*idp.Session{}}
 			var err error
 			h.gateway, err = idp.New(baseConfig(t, s, h.clock.Now))
 			must(t, err)
@@ -121,5 +142,25 @@ func TestWhatIsSetUpBesideAResetIsGone(t *testing.T) {
 				t.Errorf("%s: %d", setUp, status)
 			}
 		}
+	}
+}
+
+// A revocation by a command is one of another process, of whose end of a session this one hears a moment later: the browser that
+// answers meanwhile is not remembered.
+func TestNoDeviceIsRememberedBesideARevocation(t *testing.T) {
+	h := newVenue(t)
+	s := &beside{Store: h.store, known: map[idp.Hash]*idp.Session{}}
+	var err error
+	h.gateway, err = idp.New(baseConfig(t, s, h.clock.Now))
+	must(t, err)
+	h.password(t, "alice", "/")
+	h.authenticator(t)
+	s.remembering = func() {
+		_, err := h.gateway.Revoke(t.Context(), "alice", "the test")
+		must(t, err)
+	}
+	h.form("/mfa", "device", "yes")
+	if n := h.devices(t, "staff:alice"); n != 0 || h.now.answer.StatusCode != http.StatusForbidden {
+		t.Errorf("%d, %d devices are remembered", h.now.answer.StatusCode, n)
 	}
 }

@@ -57,6 +57,9 @@ func (g *Gateway) showAway(w http.ResponseWriter, r *http.Request, v *visitor, d
 	if d.Outage != "" {
 		silent = []string{d.Outage} // what the person has, and not what would have stood in for it
 	}
+	if cause := v.silence(silent); cause != nil {
+		e.Detail = clip(cause.Error())
+	}
 	no := &Error{Status: http.StatusServiceUnavailable, Public: notAnswering(silent) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
 	if outOfReach(d) {
 		e.Kind, e.Result = EventDecision, Denied
@@ -75,6 +78,17 @@ func (g *Gateway) showAway(w http.ResponseWriter, r *http.Request, v *visitor, d
 	p.Away, p.Error, p.Ref = true, no.Public, e.Ref
 	g.show(w, no.Status, p)
 	return nil
+}
+
+// silence returns why factors do not answer, as they said in this request.
+func (v *visitor) silence(factors []string) error {
+	var all []error
+	for _, name := range factors {
+		if a := v.asked[name]; a != nil {
+			all = append(all, a.err)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // notAnswering says which second step does not answer.

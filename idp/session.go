@@ -327,13 +327,17 @@ func (g *Gateway) amend(ctx context.Context, v *visitor, change func(*Session)) 
 }
 
 // alive returns an error where the visitor's session has ended since it was read. Whoever ends somebody's sessions and takes
-// what was set up in them does the latter last, so that of two that run beside each other one sees the other.
+// what was set up in them does the latter last, so that of two that run beside each other one sees the other. The list is read,
+// and not the session: that may come from memory, which hears of a command, in a process of its own, a moment later.
 func (g *Gateway) alive(ctx context.Context, v *visitor) error {
-	_, err := g.store.Session(ctx, v.session.ID)
-	if errors.Is(err, ErrNotFound) {
+	list, err := g.store.UserSessions(ctx, v.session.User.Key())
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(list, func(s *Session) bool { return s.ID == v.session.ID }) {
 		return sessionEnded()
 	}
-	return err
+	return nil
 }
 
 // sessionEnded is the refusal where a session ended while something of it was under way.

@@ -209,8 +209,9 @@ type People interface {
 	KeptBySource(ctx context.Context) (map[string]Kept, error)
 	// MoveSource puts another source into every user key of enrollments, devices and sessions, all or
 	// nothing, and returns how many rows that were. It answers ErrTaken where somebody has enrollments or
-	// devices under the same id at both, which may be two people. Counters, memos and the audit log stay as
-	// they are: the first two pass, the third tells what was.
+	// devices under the same id at both, which may be two people. Memos that are bound to no browser go with their
+	// owner, uncounted. Counters, sign-ins in progress and the audit log stay as they are: the first two pass, the third
+	// tells what was.
 	MoveSource(ctx context.Context, from, to string) (Kept, error)
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -101,6 +102,8 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	future := idp.Enrollment{User: "corp:cat", Factor: "totp", ID: "1", Secret: []byte("x"), Step: step + 50}
 	ok(t, s.PutEnrollment(ctx, future))
 	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.ChangedKind, ID: idp.Hash{7}, Expires: now.Add(time.Hour)}, 0))
+	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.NewsKind, ID: idp.Hash{8}, Owner: "corp:ann", Expires: now.Add(time.Hour)}, 0))
+	ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:ann", Factor: idp.RecoveryFactor, ID: "a code that is used after the backup"}))
 	ok(t, s.Backup(ctx, file)) // replaces the older one
 	// After the backup the phone shows a code, and it is used; somebody saw it.
 	ok(t, s.SpendStep(ctx, "corp:ann", "totp", "1", step, now))
@@ -119,12 +122,42 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	is(t, err, idp.ErrNotFound)
 	_, err = r.Memo(ctx, idp.ChangedKind, idp.Hash{7}, now)
 	ok(t, err) // a gate that stood then stands now
+	_, err = r.Memo(ctx, idp.NewsKind, idp.Hash{8}, now)
+	ok(t, err) // what was to be told is told
+	is(t, r.DeleteEnrollment(ctx, "corp:ann", idp.RecoveryFactor, "a code that is used after the backup"), idp.ErrNotFound)
 	_, err = r.Device(ctx, idp.Hash{1}, "corp:ann", now)
 	is(t, err, idp.ErrNotFound)
 	list, err := r.UserEnrollments(ctx, "corp:ann", "")
 	if ok(t, err); len(list) != 1 || string(list[0].Secret) != "canary-seed" {
 		t.Errorf("factors: %v", list)
 	}
+}
+
+// What counts signatures, or nothing, goes on from where it was: a passkey that seems to count backwards is taken for a copy,
+// and is never taken again.
+func TestRestoredPasskeysGoOnCounting(t *testing.T) {
+	s, file := backedUp(t)
+	ctx, now := t.Context(), time.Now()
+	counts := map[string]int64{"counts": 7, "counts nothing": 0, "stopped": math.MaxInt64, "counts seconds": now.Unix()}
+	for id, step := range counts {
+		ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:cat", Factor: "passkey", ID: id, Created: now.Add(-time.Hour), Step: step}))
+	}
+	ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:cat", Factor: "app", ID: "set up just now", Created: now, Step: now.Unix()/30 - 1}))
+	ok(t, s.Backup(ctx, file))
+	path := filepath.Join(t.TempDir(), "x.db")
+	_, err := Restore(ctx, file, path, RestoreOptions{Now: func() time.Time { return now }})
+	ok(t, err)
+	r := mustOpen(t, Config{Path: path})
+	list, err := r.UserEnrollments(ctx, "corp:cat", "passkey")
+	if ok(t, err); len(list) != len(counts) {
+		t.Errorf("%+v", list)
+	}
+	for _, e := range list {
+		if e.Step != counts[e.ID] {
+			t.Errorf("%s: %d, was %d", e.ID, e.Step, counts[e.ID])
+		}
+	}
+	is(t, r.SpendStep(ctx, "corp:cat", "app", "set up just now", now.Unix()/30, now), idp.ErrSpent)
 }
 
 func TestRestoreReplacesOnlyWhenTold(t *testing.T) {

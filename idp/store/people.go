@@ -164,7 +164,12 @@ func (s *Store) MoveSource(ctx context.Context, from, to string) (idp.Kept, erro
 		if moved.Devices, err = o.moveDevices(ctx, c, from, to); err != nil {
 			return err
 		}
-		moved.Sessions, err = o.moveSessions(ctx, c, from, to)
+		if moved.Sessions, err = o.moveSessions(ctx, c, from, to); err != nil {
+			return err
+		}
+		// What they have still to be told. The seal of a memo is not bound to its owner.
+		args := append([]any{to + ":", len(from) + 2}, sourceArgs(from)...)
+		_, err = c.exec(ctx, "UPDATE memos SET owner = ? || substr(owner, ?) WHERE substr(owner, 1, ?) = ? AND "+boundToNone, args...)
 		return err
 	})
 	if err != nil {

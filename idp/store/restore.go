@@ -35,9 +35,9 @@ type RestoreOptions struct {
 }
 
 // Restore brings the database of a backup to path. What must not come back to life stays out: there
-// are no sessions, no memos (an invitation may have been used since) but the marks of changed passwords, and no
-// remembered devices (one may have been revoked since) in it, and every one-time code up to now counts as used. Everybody signs
-// in once more. A schema newer than this binary's is ErrNewerSchema, an existing database ErrExists.
+// are no sessions, no memos (an invitation may have been used since) but the marks of changed passwords and what people have to
+// be told, no remembered devices (one may have been revoked since) and no recovery codes (one may have been used since) in it,
+// and every one-time code up to now counts as used. Everybody signs in once more. A schema newer than this binary's is ErrNewerSchema, an existing database ErrExists.
 func Restore(ctx context.Context, file, path string, opt RestoreOptions) (*Manifest, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -105,14 +105,21 @@ func neutralize(ctx context.Context, path string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, query := range []string{"DELETE FROM sessions", "DELETE FROM memos WHERE kind <> '" + idp.ChangedKind + "'", "DELETE FROM devices"} {
+	for _, query := range []string{
+		"DELETE FROM sessions",
+		"DELETE FROM memos WHERE kind NOT IN ('" + idp.ChangedKind + "', '" + idp.NewsKind + "')",
+		"DELETE FROM devices",
+		"DELETE FROM enrollments WHERE factor = '" + idp.RecoveryFactor + "'",
+	} {
 		if _, err := tx.ExecContext(ctx, query); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
-	// A code of the next step may have been accepted already: drivers allow for one step of skew.
+	// A code of the next step may have been accepted already: drivers allow for one step of skew. One-time codes have been of
+	// steps of time since they were set up. What is below is the count of a passkey, which would be taken for a copy if it
+	// seemed to count backwards; a count of before the backup takes nothing that was used since.
 	step := now.Unix()/int64(stepLength/time.Second) + 1
-	if _, err := tx.ExecContext(ctx, "UPDATE enrollments SET step = ? WHERE step < ?", step, step); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE enrollments SET step = ? WHERE step < ? AND step >= created / ? - 2", step, step, int64(stepLength)); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()

@@ -108,6 +108,12 @@ func (m *Memory) MoveSource(_ context.Context, from, to string) (moved idp.Kept,
 			moved.Devices++
 		}
 	}
+	for k, r := range m.memos {
+		if user, ok := renamed(r.Owner); ok && r.Browser == (idp.Hash{}) {
+			r.Owner = user
+			m.memos[k] = r
+		}
+	}
 	for id, s := range m.sessions {
 		if _, ok := renamed(s.User.Key()); ok {
 			s.User.Source = to

@@ -100,6 +100,7 @@ func (f *fixture) furnish(source, user string) {
 	f.ok(f.PutDevice(f.ctx, &idp.Device{
 		ID: id(name), Browser: id("browser of " + name), User: source + ":" + user, Label: "Firefox", Created: f.now(), Seen: f.now(), Expires: f.now().Add(time.Hour),
 	}))
+	f.ok(f.PutMemo(f.ctx, idp.Memo{Kind: "news", ID: id("news of " + name), Owner: source + ":" + user, Expires: f.now().Add(time.Hour), Data: []byte("told to " + name)}, 0))
 }
 
 func testUpdateUser(open opener) func(*testing.T) {
@@ -215,6 +216,11 @@ func (f *fixture) moved(source, user, name string) {
 	f.ok(err)
 	if len(d) != 1 || d[0].Browser != id("browser of "+name) || d[0].Label != "Firefox" || d[0].User != key {
 		f.T.Errorf("devices of %s: %+v", key, d)
+	}
+	m, err := f.OwnedMemos(f.ctx, "news", key, f.now())
+	f.ok(err)
+	if len(m) != 1 || string(m[0].Data) != "told to "+name {
+		f.T.Errorf("memos of %s: %+v", key, m)
 	}
 	s, err := f.UserSessions(f.ctx, key)
 	f.ok(err)
