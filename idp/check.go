@@ -54,6 +54,7 @@ func (g *Gateway) Check(ctx context.Context) []Finding {
 	}
 	out = append(out, g.checkRoutes()...)
 	out = append(out, g.CheckPolicies()...)
+	out = append(out, g.CheckPrompts()...)
 	return append(out, g.checkEntitled()...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // CheckPolicies reports what is odd about the policies by themselves: those that guard nobody, and those that ask for less
@@ -177,4 +178,26 @@ func (g *Gateway) checkOutage(r *OutageRule, where string, held map[string]bool)
 		}
 	}
 	return out
+}
+
+// CheckPrompts tells how far the roll-out of the universal prompt has come, where it has begun or is yet to begin. An
+// application counts as moved once no policy of its own, for whichever groups, has the traditional one.
+func (g *Gateway) CheckPrompts() []Finding {
+	var old []string
+	for i, guard := range g.guards() {
+		name := "the portal"
+		if i > 0 {
+			name = g.applications[i-1].tile.Name
+		}
+		if guard.reads(func(p *Policy) bool { return p.Prompt.mode() == PromptTraditional }) {
+			old = append(old, name)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Level: LevelOK, Where: "prompt",
+		What: fmt.Sprintf("%d of %d have the universal prompt; still traditional: %s", 1+len(g.applications)-len(old), 1+len(g.applications), strings.Join(old, ", ")),
+	}}
 }

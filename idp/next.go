@@ -25,13 +25,12 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 	if err := g.recordOutage(r, v, d); err != nil {
 		return err
 	}
-	if d.Verdict == Deny {
-		if outOfReach(d) {
-			return g.showAway(w, r, v, d, readiness{})
-		}
+	switch {
+	case outOfReach(d):
+		return g.showAway(w, r, v, d, readiness{})
+	case d.Verdict == Deny:
 		return g.deny(r, v, d)
-	}
-	if d.Verdict == Ask {
+	case d.Verdict == Ask:
 		return g.ask(w, r, v, d)
 	}
 	if done, err := g.nextFresh(w, r, v); done {

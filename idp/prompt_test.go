@@ -172,3 +172,14 @@ func TestAllFactorsOnOnePage(t *testing.T) {
 		t.Errorf("%d devices are remembered", n)
 	}
 }
+
+// The roll-out of the universal prompt is told as long as something has the other one.
+func TestHowFarThePromptHasCome(t *testing.T) {
+	f := newPrompt(t).gateway.CheckPrompts()
+	if len(f) != 1 || f[0].Level != idp.LevelOK || !strings.Contains(f[0].What, "still traditional: ") || strings.Contains(f[0].What, "weekly,") {
+		t.Errorf("%+v", f)
+	}
+	if f := newVenue(t).gateway.CheckPrompts(); len(f) != 0 {
+		t.Errorf("without a traditional one: %+v", f)
+	}
+}
