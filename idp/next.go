@@ -50,13 +50,18 @@ func (g *Gateway) next(w http.ResponseWriter, r *http.Request, v *visitor) error
 			return err
 		}
 	}
-	if v.flow.App != "" {
-		return redirect(w, v.withFlow("/apps/"+v.flow.App))
+	return redirect(w, v.destination())
+}
+
+// destination is where the sign-in in progress leads in the end.
+func (v *visitor) destination() string {
+	switch {
+	case v.flow.App != "":
+		return v.withFlow("/apps/" + v.flow.App)
+	case v.flow.To != "":
+		return v.flow.To
 	}
-	if v.flow.To != "" {
-		return redirect(w, v.flow.To)
-	}
-	return redirect(w, "/")
+	return "/"
 }
 
 // decide asks the policy of where the visitor is going. It also returns their own device, if any. Where the computer turns out
