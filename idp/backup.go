@@ -146,7 +146,7 @@ func (g *Gateway) getBackup(w http.ResponseWriter, r *http.Request) error {
 	}
 	if s.codes {
 		at := min(len(p.Choices), 1)
-		p.Choices = slices.Insert(p.Choices, at, web.Option{Value: RecoveryFactor, Label: "Recovery codes, on paper"})
+		p.Choices = slices.Insert(p.Choices, at, web.Option{Value: RecoveryFactor, Label: "Recovery codes on paper"})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil

@@ -62,7 +62,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	case len(open) == 1:
 		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
 	}
-	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true}
+	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true, Backup: g.policyFor(v).Backup.mode() != BackupOff}
 	for _, f := range open {
 		p.Choices = append(p.Choices, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
 	}

@@ -113,6 +113,7 @@ type ChooseFactor struct {
 	App     string
 	F       string
 	Enroll  bool
+	Backup  bool // with Enroll: a backup is asked for as well
 	Choices []Link
 }
 
