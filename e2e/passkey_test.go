@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -9,13 +10,15 @@ import (
 )
 
 // openKeyHouse is a house that takes passkeys. Nobody's device is remembered there.
-func openKeyHouse(t *testing.T) house {
+func openKeyHouse(t *testing.T, further map[string]any) house {
 	t.Helper()
 	h := house{agent: &Person{Name: "alice", Password: "correct horse 1"}}
-	h.Caddy = NewCaddy(t, "connect", map[string]any{
+	options := map[string]any{
 		"Partition": "aws", "Region": "us-east-1", "Passkey": true,
 		"Users": []LocalUser{NewLocalUser(t, h.agent, "Agents", "Supervisors")},
-	})
+	}
+	maps.Copy(options, further)
+	h.Caddy = NewCaddy(t, "connect", options)
 	h.Start()
 	return h
 }
@@ -64,7 +67,7 @@ func (h house) lastReason() string {
 // TestPasskeyJourney: set up at the first sign-in, then used after the password, then in its place, up to AWS.
 func TestPasskeyJourney(t *testing.T) {
 	t.Parallel()
-	h := openKeyHouse(t)
+	h := openKeyHouse(t, nil)
 	b := OpenBrowser(t, h.NewProfile())
 	own := b.NewPlatformAuthenticator()
 	h.addKey(b)
@@ -98,7 +101,7 @@ func TestPasskeyJourney(t *testing.T) {
 // TestPasskeyRefused: a device that does not know its person, one that lies about it, and a copy.
 func TestPasskeyRefused(t *testing.T) {
 	t.Parallel()
-	h := openKeyHouse(t)
+	h := openKeyHouse(t, nil)
 	b := OpenBrowser(t, h.NewProfile())
 	key := b.NewSecurityKey()
 	h.addKey(b)
