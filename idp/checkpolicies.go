@@ -19,6 +19,7 @@ func (g *Gateway) CheckPolicies() []Finding {
 		}
 		out = append(out, guard.checkShadowed(where)...)
 		out = append(out, guard.checkShut(where)...)
+		out = append(out, guard.checkRescue(where, g.guards()[0])...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
 		p := g.policies.byName[name]
@@ -86,6 +87,21 @@ func (g *Guard) checkShut(where string) []Finding {
 	}}
 }
 
+// checkRescue reports an application that takes fewer codes than the portal: a code that the portal takes is a fresh second step
+// for the settings, where a factor can be set up that opens the application.
+func (g *Guard) checkRescue(where string, portal *Guard) []Finding {
+	here, there := g.Policy.Rescue.rank(), portal.Policy.Rescue.rank()
+	if here <= there {
+		return nil
+	}
+	line := g.Policy.Rescue.lines()[0]
+	return []Finding{{
+		Level: LevelWarning, Where: where,
+		What: fmt.Sprintf("%s of policy %s, and the portal takes more: whoever signs in there by a code can set up a factor, which opens it", line, g.Policy.Rescue.From),
+		Cure: "write " + line + " in the portal's policy too",
+	}}
+}
+
 // weakerThan names the sections by which a policy asks for less in kind than another one. "mfa every" in the place of "mfa
 // always" is what policies of their own are for, and no finding.
 func (p *Policy) weakerThan(global *Policy) []string {
@@ -106,8 +122,8 @@ type strict struct {
 }
 
 // strictness ranks the sections whose words can be compared at all, those that are not written as what they do then.
-func (p *Policy) strictness() [5]strict {
-	out := [5]strict{1: {1, ""}, 2: {1, ""}}
+func (p *Policy) strictness() [6]strict {
+	out := [6]strict{1: {1, ""}, 2: {1, ""}}
 	if p.MFA != nil && p.MFA.Mode != MFAOff {
 		out[0].rank = 1
 	}
@@ -125,6 +141,9 @@ func (p *Policy) strictness() [5]strict {
 	}
 	if a := p.Anonymous; a != nil {
 		out[4] = strict{map[PlaceAction]int{PlaceMFAAlways: 1, PlaceDeny: 2}[a.Mode], a.line()}
+	}
+	if s := p.Rescue; s != nil {
+		out[5] = strict{s.rank(), s.lines()[0]}
 	}
 	return out
 }

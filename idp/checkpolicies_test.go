@@ -32,6 +32,12 @@ func TestCheckPolicies(t *testing.T) {
 			"policy lax: it asks for less than policy default: new_user allow", "policy lax: it asks for less than policy default: trusted_endpoints mfa_always_without",
 			"policy lax: it asks for less than policy default: anonymous_networks mfa_always",
 		}},
+		{"fewer codes than the portal", []*idp.Policy{{Name: "paperless", Rescue: &idp.RescueSection{Mode: idp.RescueOff}}}, idp.AppConfig{Policy: "paperless"}, []string{
+			"application odd: rescue_codes off of policy paperless, and the portal takes more: ",
+		}},
+		{"more codes than default", []*idp.Policy{{Name: "default", Rescue: &idp.RescueSection{Mode: idp.RescueOff}}, {Name: "lenient", Rescue: &idp.RescueSection{Mode: idp.RescueBypass}}}, idp.AppConfig{Policy: "lenient"}, []string{
+			"policy lenient: it asks for less than policy default: rescue_codes bypass",
+		}},
 		{"stricter", []*idp.Policy{{Name: "default", MFA: &idp.MFASection{Mode: idp.MFAOff}}, {Name: "tight", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Endpoints: &idp.EndpointsSection{Mode: idp.EndpointsRequire}}}, idp.AppConfig{Policy: "tight"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,6 +31,17 @@ func (s *RescueSection) check() error {
 	return oneOf("rescue_codes", s.Mode, RescueAny, RescueBypass, RescueOff)
 }
 
+// rank is higher the fewer codes are taken.
+func (s *RescueSection) rank() int {
+	switch {
+	case s == nil, s.Mode == RescueAny:
+		return 0
+	case s.Mode == RescueBypass:
+		return 1
+	}
+	return 2
+}
+
 // takes reports whether a proof by a code counts. Where nobody says, both kinds do.
 func (s *RescueSection) takes(factor string) bool {
 	switch factor {
