@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -102,8 +101,7 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 // may be one that the policy does not take: an application that asks for another factor must not be the
 // way round the first.
 func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
-	shown := slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesHere(v, p.Factor) })
-	if hasFactor(shown) {
+	if hasFactor(g.countedHere(v, bare(v.session.Proofs))) {
 		return false, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))

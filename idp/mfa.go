@@ -134,7 +134,7 @@ func (g *Gateway) askedFactor(r *http.Request, v *visitor, name string) (Factor,
 // askedNow decides about the way that somebody is on, be it to an application, to a new password, or to the settings.
 func (g *Gateway) askedNow(r *http.Request, v *visitor) (Decision, error) {
 	if v.changes() {
-		return v.askedForChange(), nil
+		return g.askedForChange(v), nil
 	}
 	d, _, err := g.decide(r, v)
 	if err == nil && d.Verdict == Allow && v.flow.Prove && !g.proved(v) {

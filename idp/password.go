@@ -22,15 +22,15 @@ func (v *visitor) changes() bool {
 
 // askedForChange is Ask until the person has shown a factor, whichever they have: in this session where the
 // change is due, since it began with the old password and opens nothing else; on this very way where they choose to change,
-// since the session may have been left alone meanwhile.
-func (v *visitor) askedForChange() Decision {
+// since the session may have been left alone meanwhile. A code counts where it is taken.
+func (g *Gateway) askedForChange(v *visitor) Decision {
 	d := Decision{Verdict: Ask, Rule: changeRule, Reason: "password_change"}
 	shown := v.flow.Proofs
 	if v.session.MustChange != "" {
 		d.Reason = v.session.MustChange
 		shown = append(bare(v.session.Proofs), shown...)
 	}
-	if hasFactor(shown) {
+	if hasFactor(g.countedHere(v, shown)) {
 		d.Verdict = Allow
 	}
 	return d
@@ -64,7 +64,7 @@ func (g *Gateway) changeDue(u *User, err error) string {
 // factorsForChange returns the factors one of which has to be shown before the change: none where one was, and
 // none where the person has none.
 func (g *Gateway) factorsForChange(ctx context.Context, v *visitor) (readiness, error) {
-	if v.askedForChange().Verdict == Allow {
+	if g.askedForChange(v).Verdict == Allow {
 		return readiness{}, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
@@ -83,7 +83,7 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		return err
 	case len(ready.enrolled) > 0:
 		e := g.event(r, v, EventDecision, "ask")
-		g.decidedBy(&e, v, v.askedForChange())
+		g.decidedBy(&e, v, g.askedForChange(v))
 		if err := g.record(r, e); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (g *Gateway) nextChange(w http.ResponseWriter, r *http.Request, v *visitor)
 		}
 		return redirect(w, to)
 	case len(ready.unreachable) > 0:
-		return g.showAway(w, r, v, v.askedForChange(), ready)
+		return g.showAway(w, r, v, g.askedForChange(v), ready)
 	}
 	return redirect(w, v.withFlow("/password"))
 }

@@ -38,7 +38,7 @@ func (g *Gateway) unmark(ctx context.Context, u *User) error {
 // anybody is asked, and nobody is where it cannot be written. It returns that line, for whoever writes what came of it.
 func (g *Gateway) change(r *http.Request, v *visitor, o *origin, c PasswordChanger, old, replacement string) (Event, error) {
 	begun := g.event(r, v, EventPassword, Begun)
-	begun.Reason = v.askedForChange().Reason
+	begun.Reason = g.askedForChange(v).Reason
 	u, err := g.readied(r, v, o)
 	if err != nil {
 		return begun, err
@@ -67,7 +67,7 @@ func (g *Gateway) readied(r *http.Request, v *visitor, o *origin) (*User, error)
 		}
 		u = fresh
 	}
-	if v.askedForChange().Verdict == Ask {
+	if g.askedForChange(v).Verdict == Ask {
 		// Nothing was shown because there is nothing. The mark comes first, for a change of which nobody hears any more, and stays
 		// whatever comes of this one: another that runs beside it may be made.
 		m := Memo{Kind: ChangedKind, ID: changedID(u), Owner: u.Key(), Expires: now.Add(changedLife)}

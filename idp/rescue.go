@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -122,6 +123,11 @@ func (g *Gateway) rescueMode(v *visitor) RescueMode {
 // took is none for one that takes none: what is set up behind it would open that one all the same.
 func (g *Gateway) takesHere(v *visitor, kind string) bool {
 	return !v.flow.Desk && g.policyFor(v).Rescue.takes(kind)
+}
+
+// countedHere returns the proofs without those by codes that are not taken where the visitor is going.
+func (g *Gateway) countedHere(v *visitor, proofs []Proof) []Proof {
+	return slices.DeleteFunc(slices.Clone(proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesHere(v, p.Factor) })
 }
 
 const wrongRescue = "That code is not right, or it has been used. Check each character, or ask the service desk for a new one."
