@@ -271,7 +271,7 @@ func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
 	view := v.flow.Step.View
 	p := web.Enroll{
-		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again"), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
+		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again", v.flow.Step), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
 		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}

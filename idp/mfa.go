@@ -168,7 +168,7 @@ func (g *Gateway) startsItself(r *http.Request, v *visitor, f Factor) (bool, err
 func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, a asked, start bool, status int, message string) {
 	view, f := v.flow.Step.View, a.factor
 	g.show(w, status, web.MFA{
-		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
+		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime, v.flow.Step), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
 		Rule: why(a.d), Others: append(others(v, a.ready.enrolled, f.Name()), v.rescueLink(len(a.ready.enrolled))), Error: message,
 	})

@@ -48,12 +48,15 @@ func (g *Gateway) usedLast(ctx context.Context, v *visitor) (string, error) {
 	return last.Factor, nil
 }
 
-// timed is frame for a page that can be answered for a while. The address opens it for longer.
-func (g *Gateway) timed(v *visitor, path, more string) web.Frame {
+// timed is frame for a page that can be answered for a while: as long as the sign-in goes on and the questions on the page
+// wait. The address opens it for longer.
+func (g *Gateway) timed(v *visitor, path, more string, asked ...*step) web.Frame {
 	f := g.frame(v)
 	ends := v.ends
-	if s := v.flow.Step; s != nil && !s.Expires.IsZero() && s.Expires.Before(ends) {
-		ends = s.Expires
+	for _, s := range asked {
+		if !s.Expires.IsZero() && s.Expires.Before(ends) {
+			ends = s.Expires
+		}
 	}
 	f.Limit = web.Limit{Seconds: max(1, int(ends.Sub(g.now())/time.Second)), More: web.Link{Label: more, URL: v.withFlow(path) + "&more=1"}}
 	return f

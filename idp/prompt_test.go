@@ -183,3 +183,28 @@ func TestHowFarThePromptHasCome(t *testing.T) {
 		t.Errorf("without a traditional one: %+v", f)
 	}
 }
+
+// The time that a page tells is its own: that of the questions on it, and not of one that was asked before it.
+func TestAPageTellsItsOwnTime(t *testing.T) {
+	k := withKeys(t, func(c *idp.Config) {
+		c.Policies = append(c.Policies, &idp.Policy{Name: "all", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Prompt: &idp.PromptSection{Mode: idp.PromptTraditional}})
+		c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "all"}, Policy: "all"})
+	})
+	k.enroll()
+	k.password("/")
+	says := func(want string) {
+		t.Helper()
+		if !strings.Contains(k.now.body, "You have "+want+".") {
+			t.Errorf("not %s: %s", want, k.words())
+		}
+	}
+	says("5 minutes") // as long as the browser is asked
+	k.clock.move(6 * time.Minute)
+	k.visit("/rescue?f=" + flowID.FindStringSubmatch(k.now.body)[1])
+	says("9 minutes")
+	k.visit("/rescue?f=" + flowID.FindStringSubmatch(k.now.body)[1] + "&more=1")
+	says("15 minutes")
+	k.visit("/apps/all")
+	k.arrive(t)
+	says("5 minutes")
+}

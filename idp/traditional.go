@@ -108,7 +108,7 @@ func (g *Gateway) showPrompt(w http.ResponseWriter, r *http.Request, v *visitor,
 		return err
 	}
 	p := web.Prompt{
-		Frame: g.timed(v, "/mfa", moreTime), F: v.fid, App: g.label(v.flow.App), Rule: why(d), Error: message,
+		Frame: g.timed(v, "/mfa", moreTime, v.flow.Ways...), F: v.fid, App: g.label(v.flow.App), Rule: why(d), Error: message,
 		Ask: d.Keep > 0 && !d.Remember && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked, Own: v.flow.Own == ownYes, Days: wholeDays(d.Keep),
 	}
 	digits, options := false, false
