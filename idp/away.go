@@ -67,7 +67,7 @@ func (g *Gateway) leave(w http.ResponseWriter, r *http.Request, v *visitor, f as
 		return err
 	}
 	return g.handoff(w, v, web.Handoff{
-		App: factorLabel(f.factor.Name()), For: g.label(v.flow.App), URL: made.URL, Others: waysBack(v, f),
+		App: factorLabel(f.factor.Name()), For: g.label(v.flow.App), URL: made.URL, Others: append(otherWays(v, f), web.Link{Label: "Cancel and go back", URL: "/"}),
 	})
 }
 
@@ -80,7 +80,7 @@ func (g *Gateway) mayLeave(r *http.Request, v *visitor, factor string) (string, 
 	if err != nil || few {
 		return "", err
 	}
-	return limitedAway, g.recordLimit(r, v, factor)
+	return limitedAway, g.recordLimit(r, v, factor, EventMFA)
 }
 
 // deniedTooOften returns a sentence where the person has denied too often.
@@ -97,16 +97,10 @@ func (g *Gateway) deniedTooOften(r *http.Request, v *visitor, factor string) (st
 			return "", err
 		}
 		if n >= bound.most {
-			return bound.sentence, g.recordLimit(r, v, factor)
+			return bound.sentence, g.recordLimit(r, v, factor, EventMFA)
 		}
 	}
 	return "", nil
-}
-
-func (g *Gateway) recordLimit(r *http.Request, v *visitor, factor string) error {
-	e := g.event(r, v, EventLockout, Denied)
-	e.Factor, e.Reason, e.Detail = factor, "limited", EventMFA
-	return g.record(r, e)
 }
 
 // leaveKey is the counter of the times that a person left for a factor and did not come back with a right answer.
@@ -266,11 +260,6 @@ func (g *Gateway) showBefore(w http.ResponseWriter, v *visitor, f asked, status 
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: factorLabel(name),
 		Text: "Continue takes you to " + factorLabel(name) + " once more.", App: g.label(v.flow.App),
-		Rule: why(f.d), Others: waysBack(v, f), Error: sentence,
+		Rule: why(f.d), Others: append(otherWays(v, f), web.Link{Label: "Cancel and go back", URL: "/"}), Error: sentence,
 	})
-}
-
-// waysBack are the links of pages that stand before a factor's own: to other factors, and to the portal.
-func waysBack(v *visitor, f asked) []web.Link {
-	return append(others(v, f.ready.enrolled, f.factor.Name()), v.rescueLink(len(f.ready.enrolled)), web.Link{Label: "Cancel and go back", URL: "/"})
 }

@@ -48,15 +48,17 @@ func (g *Gateway) standing(ctx context.Context, v *visitor) (standing, error) {
 			have = append(have, e.Factor)
 		}
 	}
+	var elsewhere []string
 	for _, n := range g.taken(p) {
-		f := g.factor(n)
-		if f == nil {
-			continue
-		}
-		if _, ok := f.(Enroller); ok {
+		if f := g.factor(n); g.elsewhere(n) {
+			elsewhere = append(elsewhere, n)
+		} else if f != nil {
 			s.add = append(s.add, f)
-		} else if state, err := f.Ready(ctx, &v.session.User); len(have) < 2 && (err != nil || state != NotEnrolled) {
-			have = append(have, n) // set up elsewhere; what does not answer may be theirs
+		}
+	}
+	for _, a := range g.askFactors(ctx, v, elsewhere) {
+		if len(have) < 2 && (a.err != nil || a.state != NotEnrolled) {
+			have = append(have, a.factor.Name()) // what does not answer may be theirs
 		}
 	}
 	slices.SortStableFunc(s.add, func(a, b Factor) int { return countOf(have, a.Name()) - countOf(have, b.Name()) })
@@ -95,7 +97,7 @@ func (g *Gateway) backupDue(r *http.Request, v *visitor, d Decision) (standing, 
 // now". Nobody prints codes at a desk of many while the next call waits.
 func (g *Gateway) goodMoment(ctx context.Context, v *visitor, d Decision) (bool, error) {
 	if d.HotDesk || v.flow.NoBackup ||
-		!slices.ContainsFunc(v.flow.Proofs, func(p Proof) bool { return p.Factor != PasswordFactor && !isRescue(p.Factor) }) {
+		!slices.ContainsFunc(v.flow.Proofs, func(p Proof) bool { return !ReservedFactor(p.Factor) }) {
 		return false, nil
 	}
 	later, err := g.saidLater(ctx, v)

@@ -11,15 +11,15 @@ import (
 // CheckPolicies reports what is odd about the policies by themselves: those that guard nobody, and those that ask for less
 // than the one named default. It asks nobody.
 func (g *Gateway) CheckPolicies() []Finding {
-	out := g.checkUnused()
-	for i, guard := range g.guards() {
+	out, guards := g.checkUnused(), g.guards()
+	for i, guard := range guards {
 		where := "portal"
 		if i > 0 {
 			where = "application " + g.applications[i-1].tile.Name
 		}
 		out = append(out, guard.checkShadowed(where)...)
 		out = append(out, guard.checkShut(where)...)
-		out = append(out, guard.checkRescue(where, g.guards()[0])...)
+		out = append(out, guard.checkRescue(where, guards[0])...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.policies.byName)) {
 		p := g.policies.byName[name]

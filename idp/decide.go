@@ -219,7 +219,7 @@ func (p *Policy) inOutage(v *Visit, d *Decision) {
 
 // lists reports whether the policy takes a factor, outages aside.
 func (p *Policy) lists(factor string) bool {
-	return factor != PasswordFactor && !isRescue(factor) && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
+	return !ReservedFactor(factor) && (p.Factors == nil || slices.Contains(p.Factors.Names, factor))
 }
 
 // counts reports whether the policy takes a proof: by one of its factors, or by a code in the place of one.

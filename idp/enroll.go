@@ -295,7 +295,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 // otherEnrollments returns links to what the person may set up instead of a factor.
 func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
 	for _, n := range g.taken(g.policyFor(v)) {
-		if _, ok := g.factor(n).(Enroller); ok && n != f.Name() {
+		if setUpHere(g.factor(n)) && n != f.Name() {
 			links = append(links, web.Link{Label: factorLabel(n), URL: v.withFlow("/enroll/" + n)})
 		}
 	}

@@ -102,8 +102,7 @@ func (g *Gateway) factorsHeld() []HeldFactor {
 // elsewhere reports whether a factor's own service knows who has it: nobody sets it up here.
 func (g *Gateway) elsewhere(factor string) bool {
 	f := g.factor(factor)
-	_, enrolls := f.(Enroller)
-	return f != nil && !enrolls
+	return f != nil && !setUpHere(f)
 }
 
 // count adds somebody to the factors that they hold.

@@ -89,7 +89,7 @@ func (g *Gateway) setOutToAdd(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PathValue("factor")
-	if _, ok := g.factor(name).(Enroller); !ok {
+	if !setUpHere(g.factor(name)) {
 		return redirect(w, "/settings")
 	}
 	return g.setOut(w, r, v, &flow{To: "/settings?done=added", Add: name, Prove: true})

@@ -170,7 +170,7 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, a asked, start b
 	g.show(w, status, web.MFA{
 		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime, v.flow.Step), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
 		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
-		Rule: why(a.d), Others: append(others(v, a.ready.enrolled, f.Name()), v.rescueLink(len(a.ready.enrolled))), Error: message,
+		Rule: why(a.d), Others: otherWays(v, a), Error: message,
 	})
 }
 
@@ -264,7 +264,7 @@ func (g *Gateway) toFactor(w http.ResponseWriter, r *http.Request, v *visitor, f
 	if err := g.keep(r.Context(), v); err != nil {
 		return err
 	}
-	if len(v.flow.Ways) > 0 && askedHere(f) {
+	if len(v.flow.Ways) > 0 && setUpHere(f) {
 		return redirect(w, v.withFlow("/mfa"))
 	}
 	return redirect(w, v.withFlow("/mfa/"+f.Name()))
@@ -339,9 +339,14 @@ func (g *Gateway) mayTry(r *http.Request, v *visitor, factor, kind string) (stri
 			return "", err
 		}
 	}
+	return sentence, g.recordLimit(r, v, factor, kind)
+}
+
+// recordLimit records that there were too many tries of a kind.
+func (g *Gateway) recordLimit(r *http.Request, v *visitor, factor, kind string) error {
 	e := g.event(r, v, EventLockout, Denied)
 	e.Factor, e.Reason, e.Detail = factor, "limited", kind
-	return sentence, g.record(r, e)
+	return g.record(r, e)
 }
 
 // few counts a try of the last 15 minutes, and reports whether there were not more than most. What is refused is not counted,

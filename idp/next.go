@@ -200,15 +200,15 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	return g.keep(r.Context(), v)
 }
 
-// others returns links to the factors a person may use instead of one.
-func others(v *visitor, factors []Factor, but string) []web.Link {
+// otherWays are the links from a factor that is asked to those that the person has beside it, and on from all of them.
+func otherWays(v *visitor, a asked) []web.Link {
 	var links []web.Link
-	for _, f := range factors {
-		if f.Name() != but {
+	for _, f := range a.ready.enrolled {
+		if f.Name() != a.factor.Name() {
 			links = append(links, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
 		}
 	}
-	return links
+	return append(links, v.rescueLink(len(a.ready.enrolled)))
 }
 
 // rescueLink leads on where none of the person's factors can be used.

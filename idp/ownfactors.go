@@ -25,7 +25,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 		own = append(own, g.described(e).item(now))
 	}
 	for _, f := range g.factors {
-		if _, ok := f.(Enroller); ok {
+		if setUpHere(f) {
 			add = append(add, web.Link{Label: "Add " + withArticle(inSentence(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
 		}
 	}
@@ -93,7 +93,7 @@ func (g *Gateway) renameOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, enrolled []Enrollment, i int) error {
 	ctx, e := context.WithoutCancel(r.Context()), enrolled[i]
 	left := slices.Delete(slices.Clone(enrolled), i, i+1)
-	if g.misses(ctx, &v.session.User, e, left) {
+	if g.misses(ctx, v, e, left) {
 		only := "That is your only second step, and your apps ask for one. Add another first."
 		if len(left) > 0 {
 			only = "That is the only second step of yours that some of your apps take. Add another of its kind first."
@@ -119,19 +119,17 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 
 // misses reports whether something that the person may open asks for a second step, and takes the one that is removed and
 // none of those that are left, here or elsewhere.
-func (g *Gateway) misses(ctx context.Context, u *User, removed Enrollment, left []Enrollment) bool {
+func (g *Gateway) misses(ctx context.Context, v *visitor, removed Enrollment, left []Enrollment) bool {
 	var has []string
+	u := &v.session.User
 	for _, e := range left {
 		if g.factor(e.Factor) != nil {
 			has = append(has, e.Factor)
 		}
 	}
-	for _, f := range g.factors {
-		if !g.elsewhere(f.Name()) {
-			continue
-		}
-		if state, err := f.Ready(ctx, u); err == nil && state == Enrolled {
-			has = append(has, f.Name())
+	for _, a := range g.askFactors(ctx, v, slices.DeleteFunc(g.wanted(Decision{}), func(n string) bool { return !g.elsewhere(n) })) {
+		if a.err == nil && a.state == Enrolled {
+			has = append(has, a.factor.Name())
 		}
 	}
 	return slices.ContainsFunc(g.guards(), func(guard *Guard) bool {
@@ -147,9 +145,8 @@ func (g *Gateway) keyNotice(ctx context.Context, v *visitor) (web.Notice, error)
 		!slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return p.Factor == PasswordFactor }) {
 		return web.Notice{}, nil
 	}
-	state, err := f.Ready(ctx, &v.session.User)
-	if err != nil || state != NotEnrolled {
-		return web.Notice{}, err
+	if a := g.askFactors(ctx, v, []string{f.Name()})[0]; a.err != nil || a.state != NotEnrolled {
+		return web.Notice{}, a.err
 	}
 	return web.Notice{
 		Text: "Skip the password next time: a passkey on this device knows you by your fingerprint, face or PIN.",

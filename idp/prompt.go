@@ -41,7 +41,7 @@ func (g *Gateway) usedLast(ctx context.Context, v *visitor) (string, error) {
 	}
 	var last Proof
 	for i := range proofs {
-		if p := &proofs[i].Proof; p.Factor != PasswordFactor && !isRescue(p.Factor) && p.At.After(last.At) {
+		if p := &proofs[i].Proof; !ReservedFactor(p.Factor) && p.At.After(last.At) {
 			last = *p
 		}
 	}

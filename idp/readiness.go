@@ -23,12 +23,18 @@ func (g *Gateway) readyFactors(ctx context.Context, v *visitor, names []string) 
 		case a.state == Enrolled:
 			out.enrolled = append(out.enrolled, f)
 		default:
-			if _, ok := f.(Enroller); ok {
+			if setUpHere(f) {
 				out.open = append(out.open, f)
 			}
 		}
 	}
 	return out, ctx.Err()
+}
+
+// setUpHere reports whether people set a factor up, and are asked for it, on pages of ours. It is not for none.
+func setUpHere(f Factor) bool {
+	_, ok := f.(Enroller)
+	return ok
 }
 
 // reply is what a factor says of a person.

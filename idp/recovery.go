@@ -146,11 +146,8 @@ func (g *Gateway) recoveryNotice(ctx context.Context, v *visitor) (web.Notice, e
 }
 
 func codesInWords(n int) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return "none"
-	case 1:
-		return "1 recovery code"
 	}
-	return strconv.Itoa(n) + " recovery codes"
+	return counted(n, "recovery code")
 }

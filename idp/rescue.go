@@ -113,10 +113,7 @@ func (g *Gateway) rescueMode(v *visitor) RescueMode {
 	if v.flow.Desk {
 		return RescueOff
 	}
-	if s := g.policyFor(v).Rescue; s != nil {
-		return s.Mode
-	}
-	return RescueAny
+	return g.policyFor(v).Rescue.mode()
 }
 
 // takesHere reports whether a code of a kind stands in for a factor where the visitor is going. One that another application

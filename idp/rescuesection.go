@@ -31,24 +31,33 @@ func (s *RescueSection) check() error {
 	return oneOf("rescue_codes", s.Mode, RescueAny, RescueBypass, RescueOff)
 }
 
+// mode is Any where nobody says.
+func (s *RescueSection) mode() RescueMode {
+	if s == nil {
+		return RescueAny
+	}
+	return s.Mode
+}
+
 // rank is higher the fewer codes are taken.
 func (s *RescueSection) rank() int {
-	switch {
-	case s == nil, s.Mode == RescueAny:
+	switch s.mode() {
+	case RescueAny:
 		return 0
-	case s.Mode == RescueBypass:
+	case RescueBypass:
 		return 1
+	case RescueOff:
 	}
 	return 2
 }
 
-// takes reports whether a proof by a code counts. Where nobody says, both kinds do.
+// takes reports whether a proof by a code counts.
 func (s *RescueSection) takes(factor string) bool {
 	switch factor {
 	case RecoveryFactor:
-		return s == nil || s.Mode == RescueAny
+		return s.mode() == RescueAny
 	case BypassFactor:
-		return s == nil || s.Mode == RescueAny || s.Mode == RescueBypass
+		return s.mode() == RescueAny || s.mode() == RescueBypass
 	}
 	return false
 }

@@ -33,13 +33,13 @@ func (g *Gateway) showAll(w http.ResponseWriter, r *http.Request, v *visitor) (b
 	return true, g.showPrompt(w, r, v, d, ready, http.StatusOK, "", "")
 }
 
-// beginAll has the factors that are asked here make their questions. One that is asked at another site makes its own when
-// the person leaves for it.
+// beginAll has the factors that are asked here make their questions. One that people set up at another site is asked there,
+// and makes its own when the person leaves for it.
 func (g *Gateway) beginAll(r *http.Request, v *visitor, d Decision, enrolled []Factor) error {
 	var ways []*step
 	anew := wantsMore(r)
 	for _, f := range enrolled {
-		if !askedHere(f) {
+		if !setUpHere(f) {
 			continue
 		}
 		if s := v.flow.waiting(f, g.now()); s != nil && !anew {
@@ -58,12 +58,6 @@ func (g *Gateway) beginAll(r *http.Request, v *visitor, d Decision, enrolled []F
 	}
 	v.flow.Step, v.flow.Ways = nil, ways
 	return g.keep(r.Context(), v)
-}
-
-// askedHere reports whether a factor is asked on a page of ours. What people set up at another site is asked there.
-func askedHere(f Factor) bool {
-	_, ok := f.(Enroller)
-	return ok
 }
 
 // waiting returns the question of a factor that waits for an answer, or nil.
