@@ -260,6 +260,6 @@ func (g *Gateway) showBefore(w http.ResponseWriter, v *visitor, f asked, status 
 	g.show(w, status, web.MFA{
 		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: factorLabel(name),
 		Text: "Continue takes you to " + factorLabel(name) + " once more.", App: g.label(v.flow.App),
-		Rule: why(f.d), Others: append(otherWays(v, f), web.Link{Label: "Cancel and go back", URL: "/"}), Error: sentence,
+		Rule: why(f.d), Others: otherWays(v, f), Error: sentence,
 	})
 }

@@ -285,6 +285,9 @@ func TestC32AwayAndDenied(t *testing.T) {
 	for range 5 {
 		h.back(t, h.leaveFor(t, f, "salesforce"), "no")
 		h.wantShown(t, http.StatusUnauthorized, "mfa", "did not confirm")
+		if n := strings.Count(h.now.body, "Cancel and go back"); n != 1 {
+			t.Errorf("the page can be left in %d ways: %s", n, h.words())
+		}
 		if e := h.lastMFA(t); e.Result != idp.Failure || e.Reason != "denied" {
 			t.Errorf("audit %+v", e)
 		}
