@@ -2,8 +2,10 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -115,3 +117,23 @@ const PasswordFactor = "password"
 
 // ReservedFactor reports whether proofs that are by no [Factor] have the name in the place of a factor's.
 func ReservedFactor(name string) bool { return name == PasswordFactor || isRescue(name) }
+
+// FreeLabel returns the label for a new enrollment, with a number where the person has one of that name already.
+func FreeLabel(label string, taken func(label string) bool) string {
+	free := label
+	for n := 2; taken(free); n++ {
+		free = label + " " + strconv.Itoa(n)
+	}
+	return free
+}
+
+// StaleStep asks the person to begin again, where a memo is of another step or person, or too old. It is no wrong answer,
+// and is not counted as one. cause is for the log.
+func StaleStep(status int, reason, cause string) error {
+	return &Error{
+		Status: status,
+		Public: "This page is too old or belongs to another sign-in. Start again from the portal.",
+		Reason: reason,
+		Err:    errors.New(cause),
+	}
+}

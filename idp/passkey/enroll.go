@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -120,7 +120,12 @@ func (f *Factor) add(ctx context.Context, k *key) error {
 	if len(keys) >= MaxKeys {
 		return tooMany()
 	}
-	k.Label = freeLabel(k.Label, keys)
+	if k.Label == "" {
+		k.Label = "Passkey"
+	}
+	k.Label = idp.FreeLabel(k.Label, func(label string) bool {
+		return slices.ContainsFunc(keys, func(o key) bool { return o.Label == label })
+	})
 	if err := k.write(); err != nil {
 		return err
 	}
@@ -128,22 +133,6 @@ func (f *Factor) add(ctx context.Context, k *key) error {
 		return fmt.Errorf("storing a passkey of %s: %w", k.User, err)
 	}
 	return nil
-}
-
-// freeLabel returns the label, with a number where another passkey of the person has it.
-func freeLabel(label string, keys []key) string {
-	if label == "" {
-		label = "Passkey"
-	}
-	taken := make(map[string]bool, len(keys))
-	for i := range keys {
-		taken[keys[i].Label] = true
-	}
-	free := label
-	for n := 2; taken[free]; n++ {
-		free = label + " " + strconv.Itoa(n)
-	}
-	return free
 }
 
 func tooMany() error {

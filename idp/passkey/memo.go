@@ -2,7 +2,6 @@ package passkey
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -54,23 +53,13 @@ func (f *Factor) decode(data []byte, kind, user string) (memo, error) {
 	var m memo
 	switch err := json.Unmarshal(data, &m); {
 	case err != nil:
-		return memo{}, stale(http.StatusBadRequest, "bad_memo", "the memo cannot be read")
+		return memo{}, idp.StaleStep(http.StatusBadRequest, "bad_memo", "the memo cannot be read")
 	case m.Kind != kind || m.Factor != f.name:
-		return memo{}, stale(http.StatusBadRequest, "bad_memo", "the memo is of another step")
+		return memo{}, idp.StaleStep(http.StatusBadRequest, "bad_memo", "the memo is of another step")
 	case m.User != user:
-		return memo{}, stale(http.StatusForbidden, "wrong_user", "the memo is another person's")
+		return memo{}, idp.StaleStep(http.StatusForbidden, "wrong_user", "the memo is another person's")
 	case !f.now().Before(m.Expires):
-		return memo{}, stale(http.StatusGone, "expired", "the memo has expired")
+		return memo{}, idp.StaleStep(http.StatusGone, "expired", "the memo has expired")
 	}
 	return m, nil
-}
-
-// stale asks the person to begin again. It is no wrong answer, and is not counted as one.
-func stale(status int, reason, cause string) error {
-	return &idp.Error{
-		Status: status,
-		Public: "This page is too old or belongs to another sign-in. Start again from the portal.",
-		Reason: reason,
-		Err:    errors.New(cause),
-	}
 }

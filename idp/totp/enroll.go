@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -107,27 +107,17 @@ func (f *Factor) FinishEnroll(ctx context.Context, u *idp.User, m []byte, answer
 	if len(apps) >= MaxApps {
 		return idp.Proof{}, tooMany()
 	}
+	label := idp.FreeLabel(firstLabel, func(label string) bool {
+		return slices.ContainsFunc(apps, func(o idp.Enrollment) bool { return o.Label == label })
+	})
 	err = f.store.PutEnrollment(ctx, idp.Enrollment{
-		User: u.Key(), Factor: f.name, ID: begun.ID, Label: freeLabel(apps),
+		User: u.Key(), Factor: f.name, ID: begun.ID, Label: label,
 		Secret: begun.Seed, Created: now, Used: now, Step: step,
 	})
 	if err != nil {
 		return idp.Proof{}, fmt.Errorf("storing an authenticator app of %s: %w", u.Key(), err)
 	}
 	return f.proof(begun.ID, now), nil
-}
-
-// freeLabel returns "Authenticator app", and with a number where the person has one already.
-func freeLabel(apps []idp.Enrollment) string {
-	taken := make(map[string]bool, len(apps))
-	for _, app := range apps {
-		taken[app.Label] = true
-	}
-	label := firstLabel
-	for n := 2; taken[label]; n++ {
-		label = firstLabel + " " + strconv.Itoa(n)
-	}
-	return label
 }
 
 func tooMany() error {
