@@ -115,7 +115,7 @@ func restore(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	words := fmt.Sprintf("restored to %s what was backed up at %s; everybody signs in once more, and makes new recovery codes", path, m.Created.Local().Format(time.DateTime))
+	words := fmt.Sprintf("restored to %s what was backed up at %s; everybody signs in once more, and makes new recovery codes", path, moment(m.Created))
 	if err := report(cmd, words, map[string]any{"file": path, "created": m.Created}); err != nil {
 		return err
 	}

@@ -43,14 +43,10 @@ func bypass(ctx context.Context, cmd *cobra.Command, l *loaded, name string, lif
 	if err != nil {
 		return personError(name, err)
 	}
-	out := cmd.OutOrStdout()
-	if wantsJSON(cmd) {
-		return printJSON(out, map[string]any{"user": b.User.Key(), "code": b.Code, "uses": b.Uses, "expires": b.Expires.Format(time.RFC3339)})
-	}
 	times := "once"
 	if b.Uses > 1 {
 		times = fmt.Sprintf("%d times", b.Uses)
 	}
-	_, err = fmt.Fprintf(out, "%s (%s): %s\ngood %s, until %s\n", plain(b.User.Label()), plain(b.User.Key()), b.Code, times, b.Expires.Local().Format(time.DateTime))
-	return err
+	words := fmt.Sprintf("%s: %s\ngood %s, until %s", who(b.User), b.Code, times, moment(b.Expires))
+	return report(cmd, words, map[string]any{"user": b.User.Key(), "code": b.Code, "uses": b.Uses, "expires": b.Expires.Format(time.RFC3339)})
 }

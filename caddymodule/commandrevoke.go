@@ -42,13 +42,8 @@ func revoke(ctx context.Context, cmd *cobra.Command, l *loaded, name string) err
 	if err != nil {
 		return personError(name, err)
 	}
-	out := cmd.OutOrStdout()
-	if wantsJSON(cmd) {
-		return printJSON(out, map[string]any{"user": r.User.Key(), "sessions": r.Sessions, "devices": r.Devices, "amazon_connect_goes_on": connectLife})
-	}
-	_, err = fmt.Fprintf(out, "%s (%s): %d sessions ended, %d devices forgotten\na session that is open in Amazon Connect may go on for up to %s\n",
-		plain(r.User.Label()), plain(r.User.Key()), r.Sessions, r.Devices, connectLife)
-	return err
+	words := fmt.Sprintf("%s: %d sessions ended, %d devices forgotten\na session that is open in Amazon Connect may go on for up to %s", who(r.User), r.Sessions, r.Devices, connectLife)
+	return report(cmd, words, map[string]any{"user": r.User.Key(), "sessions": r.Sessions, "devices": r.Devices, "amazon_connect_goes_on": connectLife})
 }
 
 func resetMFACommand() *cobra.Command {
@@ -96,15 +91,17 @@ func resetMFA(ctx context.Context, cmd *cobra.Command, l *loaded, args []string)
 	if wantsJSON(cmd) {
 		return printJSON(out, map[string]any{"user": u.Key(), "deleted": list})
 	}
-	who := plain(u.Label()) + " (" + plain(u.Key()) + ")"
 	if len(list) == 0 {
-		return &refusal{fmt.Errorf("%s has enrolled nothing of that; their sessions have ended, and their devices are forgotten", who)}
+		return &refusal{fmt.Errorf("%s has enrolled nothing of that; their sessions have ended, and their devices are forgotten", who(u))}
 	}
 	for _, e := range list {
-		fmt.Fprintf(out, "%s: %s of %s deleted\n", who, e.Factor, e.Created.Local().Format(time.DateOnly))
+		fmt.Fprintf(out, "%s: %s of %s deleted\n", who(u), e.Factor, e.Created.Local().Format(time.DateOnly))
 	}
 	return nil
 }
+
+// who is a person as commands speak of them.
+func who(u *idp.User) string { return plain(u.Label()) + " (" + plain(u.Key()) + ")" }
 
 // personError makes a refusal of a name that fits nobody; all else is a failure.
 func personError(name string, err error) error {

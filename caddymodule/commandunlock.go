@@ -46,15 +46,14 @@ func unlock(ctx context.Context, cmd *cobra.Command, l *loaded, args []string) e
 	}
 	lifted, left := shownTriesOf(u.Lifted), shownTriesOf(u.Left)
 	var words []string
-	who := plain(u.User.Label()) + " (" + plain(u.User.Key()) + ")"
 	for _, t := range lifted {
-		words = append(words, fmt.Sprintf("%s: lifted: %s", who, t))
+		words = append(words, fmt.Sprintf("%s: lifted: %s", who(u.User), t))
 	}
 	if len(lifted) == 0 {
-		words = append(words, who+": nothing is locked here, and no wrong answer counts")
+		words = append(words, who(u.User)+": nothing is locked here, and no wrong answer counts")
 	}
 	for _, t := range left {
-		words = append(words, fmt.Sprintf("%s: still counted by the directory: %s; wait, or unlock the account there", who, t))
+		words = append(words, fmt.Sprintf("%s: still counted by the directory: %s; wait, or unlock the account there", who(u.User), t))
 	}
 	return report(cmd, strings.Join(words, "\n"), map[string]any{"user": u.User.Key(), "lifted": lifted, "left": left})
 }

@@ -2,13 +2,10 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 func userCommand() *cobra.Command {
@@ -43,16 +40,9 @@ Works whether Caddy is running or not; the person's source must answer.`,
 
 func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
 	code, u, expires, err := l.gateway.Invite(ctx, name, operator())
-	switch {
-	case errors.Is(err, idp.ErrNoUser), errors.Is(err, idp.ErrAmbiguous):
-		return &refusal{fmt.Errorf("%s: %w", name, err)}
-	case err != nil:
-		return err
+	if err != nil {
+		return personError(name, err)
 	}
-	out := cmd.OutOrStdout()
-	if wantsJSON(cmd) {
-		return printJSON(out, map[string]string{"user": u.Key(), "code": code, "expires": expires.Format(time.RFC3339)})
-	}
-	_, err = fmt.Fprintf(out, "%s (%s): %s\ngood once, until %s\n", plain(u.Label()), plain(u.Key()), code, expires.Local().Format(time.DateTime))
-	return err
+	words := fmt.Sprintf("%s: %s\ngood once, until %s", who(u), code, moment(expires))
+	return report(cmd, words, map[string]any{"user": u.Key(), "code": code, "expires": expires.Format(time.RFC3339)})
 }
