@@ -135,27 +135,15 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 	e := g.event(r, v, EventInvite, Success)
 	by, err := g.takeInvitation(r.Context(), v, r.PostForm.Get("code"))
 	e.Factor = by
-	if errors.Is(err, ErrNotFound) {
-		if err := g.countDay(r, v, inviteName); err != nil {
-			return err
-		}
-		e.Result, e.Reason = Failure, "bad_credentials"
-		if err := g.record(r, e); err != nil {
-			return err
-		}
-		return again(http.StatusUnauthorized, "That code is not right, or it has been used. Ask the service desk for a new one.")
-	}
+	wrong, err := g.judgedCode(r, v, inviteName, e, err)
 	if err != nil {
 		return err
 	}
-	if err := g.forgetTries(r.Context(), v, inviteName); err != nil {
-		return err
+	if wrong {
+		return again(http.StatusUnauthorized, "That code is not right, or it has been used. Ask the service desk for a new one.")
 	}
 	v.flow.Invited = true
 	if err := g.keep(r.Context(), v); err != nil {
-		return err
-	}
-	if err := g.record(r, e); err != nil {
 		return err
 	}
 	return redirect(w, v.withFlow("/enroll"))

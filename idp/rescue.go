@@ -154,29 +154,38 @@ func (g *Gateway) postRescue(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := g.takeCode(r.Context(), v, r.PostForm.Get("code"))
 	e := g.event(r, v, EventMFA, Success)
-	e.Factor = p.Factor
-	if errors.Is(err, ErrNotFound) {
-		e.Result, e.Reason, e.Factor = Failure, "bad_credentials", rescueName
-		if err := errors.Join(g.countDay(r, v, rescueName), g.record(r, e)); err != nil {
-			return err
-		}
-		page.Error, page.Wrong, page.Ref = wrongRescue, true, e.Ref
-		g.show(w, http.StatusUnauthorized, page)
-		return nil
+	if e.Factor = p.Factor; err != nil {
+		e.Factor = rescueName
 	}
+	wrong, err := g.judgedCode(r, v, rescueName, e, err)
 	if err != nil {
 		return err
 	}
-	if err := g.forgetTries(r.Context(), v, rescueName); err != nil {
-		return err
-	}
-	if err := g.record(r, e); err != nil {
-		return err
+	if wrong {
+		page.Error, page.Wrong, page.Ref = wrongRescue, true, e.Ref
+		g.show(w, http.StatusUnauthorized, page)
+		return nil
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err
 	}
 	return g.next(w, r, v)
+}
+
+// judgedCode records what came of a code that is kept here, and counts it under a name: ErrNotFound is a wrong one, which it
+// reports.
+func (g *Gateway) judgedCode(r *http.Request, v *visitor, name string, e Event, err error) (wrong bool, _ error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		e.Result, e.Reason = Failure, "bad_credentials"
+		return true, errors.Join(g.countDay(r, v, name), g.record(r, e))
+	case err != nil:
+		return false, err
+	}
+	if err := g.forgetTries(r.Context(), v, name); err != nil {
+		return false, err
+	}
+	return false, g.record(r, e)
 }
 
 // takeCode spends the code that somebody typed: a recovery code of theirs, else a bypass code.
