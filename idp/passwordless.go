@@ -118,12 +118,9 @@ func (g *Gateway) admitted(ctx context.Context, known *User) (*User, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	u, err := o.refresher.Refresh(ctx, known)
+	u, err := o.lookUpAgain(ctx, known)
 	if err != nil {
 		return nil, err
-	}
-	if u.Key() != known.Key() {
-		return nil, fmt.Errorf("source %s returned somebody else, %s", known.Source, u.Key())
 	}
 	if no := o.permitsUser(u); no != nil {
 		return nil, &Error{Status: http.StatusForbidden, Public: barredKey, Reason: "domain_not_permitted", Err: no}

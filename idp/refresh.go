@@ -140,10 +140,7 @@ func (g *Gateway) look(r *http.Request, id Hash, o *origin, most time.Duration) 
 	if why := g.looks.rests(key, at); why != nil {
 		return why
 	}
-	u, err := o.refresher.Refresh(ctx, &s.User)
-	if err == nil && u.Key() != key {
-		err = fmt.Errorf("source %s returned somebody else, %s", o.Source, u.Key())
-	}
+	u, err := o.lookUpAgain(ctx, &s.User)
 	if reason, detail := o.ends(u, err); reason != "" {
 		g.looks.succeed(key)
 		_, err := g.endSessions(r, s, reason, detail, g.endUser)
@@ -164,6 +161,15 @@ func (g *Gateway) look(r *http.Request, id Hash, o *origin, most time.Duration) 
 	}
 	_, err = g.store.UpdateUser(context.WithoutCancel(r.Context()), *u, at)
 	return err
+}
+
+// lookUpAgain returns somebody as their source knows them now, and nobody else in their place.
+func (o *origin) lookUpAgain(ctx context.Context, known *User) (*User, error) {
+	u, err := o.refresher.Refresh(ctx, known)
+	if err == nil && u.Key() != known.Key() {
+		return nil, fmt.Errorf("source %s returned somebody else, %s", o.Source, u.Key())
+	}
+	return u, err
 }
 
 // ends returns the reason for which the sessions of a person end, or "". A lock that wrong passwords set,
