@@ -17,7 +17,13 @@ const sqliteBusyCode = 5
 // InUse reports whether some process has the SQLite database at path open. A database that is not there
 // is not in use. It asks for SQLite's exclusive lock, which every open connection to a database in WAL
 // mode holds off, and gives it back.
-func InUse(ctx context.Context, path string) (used bool, err error) {
+func InUse(ctx context.Context, path string) (bool, error) { return isLocked(ctx, path) }
+
+// Served reports whether a server runs on the SQLite database at path; see [Store.Hold]. Commands that have it open do not count.
+func Served(ctx context.Context, path string) (bool, error) { return isLocked(ctx, servedBy(path)) }
+
+// isLocked reports whether somebody holds a lock on a database. One that is not there is not locked.
+func isLocked(ctx context.Context, path string) (used bool, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -77,12 +77,17 @@ func openSQLite(path string, conns int, opened *atomic.Int64, options ...string)
 }
 
 // ownFile makes the file for its owner only, or takes others' rights away. SQLite gives the files
-// that it adds (-wal, -shm) the rights of this one.
+// that it adds (-wal, -shm) the rights of this one. One that is there is not opened: to close any descriptor of a file drops
+// every lock that the process has on it (POSIX fcntl), those of a store that is open as well, and the next command of another
+// process would take itself for the last user and delete the log.
 func ownFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path is the admin's
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the admin's
+	if errors.Is(err, fs.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
 	if err != nil {
 		return err
 	}
@@ -134,6 +139,32 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 		return nil, errors.Join(fmt.Errorf("waiting for another process to open the store: %w", err), db.Close())
 	}
 	return func() error { return errors.Join(ignoreDone(tx.Rollback()), db.Close()) }, nil
+}
+
+// servedBy is the database of its own on which servers hold a shared lock, which the system lets go of when the process dies.
+// It is not the one of lock: that is taken by whoever opens, commands too.
+func servedBy(path string) string { return path + ".served" }
+
+func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
+	path := servedBy(e.path)
+	if err := ownFile(path); err != nil {
+		return nil, err
+	}
+	db, err := openSQLite(path, 1, nil)
+	if err != nil {
+		return nil, err
+	}
+	// Without the transaction's context: the lock outlives the opening.
+	tx, err := db.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	release := func() error { return errors.Join(ignoreDone(tx.Rollback()), db.Close()) }
+	var n int // a transaction of SQLite locks nothing before it reads
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return release, nil
 }
 
 func (e *sqliteEngine) preserve(ctx context.Context, version int64) error {

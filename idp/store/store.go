@@ -34,7 +34,7 @@ type Config struct {
 	// Engine is the kind of database: "sqlite", which is the default.
 	Engine string
 	// Path is the SQLite file. Its directory is made if need be, both for the owner only.
-	// A file named Path.lock beside it keeps two processes from opening at the same moment.
+	// A file named Path.lock beside it keeps two processes from opening at the same moment, and a server holds Path.served.
 	Path string
 	// SealKey returns the 32 bytes that seal secrets at rest. It is called by Open only.
 	SealKey func(ctx context.Context) ([]byte, error)
@@ -58,7 +58,7 @@ type Store struct {
 	cfg    Config
 	engine engine
 
-	opening sync.Mutex   // one Open or Close at a time
+	opening sync.Mutex   // one Open, Hold or Close at a time
 	life    sync.RWMutex // read-held by every method under way, so that Close can wait for them
 	state   atomic.Pointer[state]
 	failed  atomic.Pointer[error] // why the last Open failed
@@ -82,6 +82,8 @@ type state struct {
 	expected *atomic.Int64
 	texts    sync.Map     // digests of rule texts that this process may still name
 	memos    atomic.Int64 // how many memos there are, roughly
+
+	release func() error // gives back what Hold took
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -210,6 +212,26 @@ func (o *state) start() {
 	o.done.Go(func() { o.keepHouse(ctx) })
 }
 
+// Hold tells other processes, until the store is closed, that a server runs on it and not a command; see [Served]. The store
+// must be open.
+func (s *Store) Hold(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	o := s.state.Load()
+	if o == nil {
+		return idp.ErrNotReady
+	}
+	if o.release != nil {
+		return nil
+	}
+	release, err := s.engine.hold(ctx)
+	if err != nil {
+		return fmt.Errorf("store: marking it as served: %w", err)
+	}
+	o.release = release
+	return nil
+}
+
 // Close waits for the methods that are under way, drains the audit writer, writes what is still
 // unwritten, and closes the database. Closing a store that is not open does nothing.
 func (s *Store) Close() error {
@@ -227,6 +249,9 @@ func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := errors.Join(o.flushTouches(ctx), o.pools.close())
+	if o.release != nil {
+		err = errors.Join(err, o.release())
+	}
 	if err != nil {
 		return fmt.Errorf("store: closing: %w", err)
 	}
