@@ -182,7 +182,7 @@ func (a *App) Start() error {
 	opened := make(chan error, 1)
 	go func() {
 		// Not the context of this configuration: the next one shares the store.
-		opened <- a.store.open(context.WithoutCancel(a.ctx))
+		opened <- a.store.serve(context.WithoutCancel(a.ctx))
 	}()
 	wait := time.NewTimer(startWait)
 	defer wait.Stop()

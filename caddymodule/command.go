@@ -23,9 +23,10 @@ func init() {
 		Short: "Checks and administers the SSO gateway",
 		Long: `Checks and administers the SSO gateway.
 
-All subcommands work on the configuration file and on the store, whether Caddy is running or not. Run
-them as the user that Caddy runs as, to whom the database belongs. They exit with 0 when all is well, with
-1 when there is something to tell (a finding, a refusal), and with 2 when they could not run.`,
+All subcommands work on the configuration file and on the store, whether Caddy is running or not; those
+about people ("user") have a Caddy that runs do it. Run them as the user that Caddy runs as, to whom the
+database belongs, or those about people with an operator token. They exit with 0 when all is well, with 1
+when there is something to tell (a finding, a refusal), and with 2 when they could not run.`,
 		CobraFunc: addCommands,
 	})
 }
@@ -36,8 +37,8 @@ func addCommands(root *cobra.Command) {
 	root.PersistentFlags().StringP("config", "c", "", "configuration file (default: ./Caddyfile, where there is one)")
 	root.PersistentFlags().StringP("adapter", "a", "", "adapter of the configuration file (default: by its name)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, couldNotRun, err) })
-	hold(root, checkCommand(), explainCommand(), policyCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(), factorsCommand(),
-		keysCommand(), backupCommand(), restoreCommand())
+	hold(root, checkCommand(), explainCommand(), policyCommand(), metadataCommand(), awsCommand(), auditCommand(), userCommand(), tokenCommand(),
+		factorsCommand(), keysCommand(), backupCommand(), restoreCommand())
 }
 
 // hold makes cmd a command that only holds others. Without this a misspelt command would be a page of
@@ -137,6 +138,7 @@ type loaded struct {
 	*App
 	file string
 	raw  []byte // JSON of the whole configuration
+	by   string // who gives the command, for the audit log
 }
 
 // quiet keeps Caddy's own messages out of what a command prints; errors are returned.
@@ -154,28 +156,37 @@ func sorted(raw []byte) ([]byte, error) {
 	return json.Marshal(v)
 }
 
+// readConfig returns the configuration as JSON, and the file that it is from.
+func readConfig(cmd *cobra.Command) (raw []byte, used string, err error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, "", err
+	}
+	adapter, err := cmd.Flags().GetString("adapter")
+	if err != nil {
+		return nil, "", err
+	}
+	raw, used, _, err = caddycmd.LoadConfig(file, adapter)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(raw) == 0 {
+		return nil, "", errors.New("there is no configuration: name it by --config FILE, or run the command beside a Caddyfile")
+	}
+	if raw, err = sorted(raw); err != nil {
+		return nil, "", fmt.Errorf("reading %s: %w", used, err)
+	}
+	return raw, used, nil
+}
+
 // loadApp reads the configuration and provisions the app alone: no server, no log file, no certificate.
 func loadApp(cmd *cobra.Command) (*loaded, error) {
 	if _, err := caddy.ProvisionContext(&caddy.Config{Logging: quiet()}); err != nil {
 		return nil, fmt.Errorf("quieting the log: %w", err)
 	}
-	file, err := cmd.Flags().GetString("config")
+	raw, used, err := readConfig(cmd)
 	if err != nil {
 		return nil, err
-	}
-	adapter, err := cmd.Flags().GetString("adapter")
-	if err != nil {
-		return nil, err
-	}
-	raw, used, _, err := caddycmd.LoadConfig(file, adapter)
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) == 0 {
-		return nil, errors.New("there is no configuration: name it by --config FILE, or run the command beside a Caddyfile")
-	}
-	if raw, err = sorted(raw); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", used, err)
 	}
 	var whole caddy.Config
 	if err := json.Unmarshal(raw, &whole); err != nil {
@@ -194,7 +205,7 @@ func loadApp(cmd *cobra.Command) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{app.(*App), used, raw}, nil
+	return &loaded{app.(*App), used, raw, operator()}, nil
 }
 
 // errNoStore says that the gateway has never run.
@@ -216,21 +227,11 @@ func openApp(cmd *cobra.Command) (*loaded, error) {
 func (l *loaded) openExisting(cmd *cobra.Command) error {
 	ctx, cancel := deadline(cmd)
 	defer cancel()
-	if f, ok := l.engine.(interface{ file() (string, error) }); ok {
-		path, err := f.file()
-		if err != nil {
-			return err
-		}
-		switch info, err := os.Stat(path); {
-		case errors.Is(err, os.ErrNotExist):
-			return fmt.Errorf("%w (%s): start Caddy once, or run this as the user that Caddy runs as, with the same HOME and XDG_DATA_HOME", errNoStore, path)
-		case err != nil:
-			return err
-		default:
-			if err := checkOwner(info, path, os.Geteuid(), os.Args); err != nil {
-				return err
-			}
-		}
+	path, err := l.ownFile()
+	if err != nil {
+		return err
+	}
+	if path != "" {
 		if err := mayMigrate(ctx, path); err != nil {
 			return err
 		}
@@ -239,6 +240,26 @@ func (l *loaded) openExisting(cmd *cobra.Command) error {
 		return fmt.Errorf("opening the store: %w", err)
 	}
 	return nil
+}
+
+// ownFile returns the file of a store that is one. It must be there, and be of whoever runs the command.
+func (l *loaded) ownFile() (string, error) {
+	f, ok := l.engine.(interface{ file() (string, error) })
+	if !ok {
+		return "", nil
+	}
+	path, err := f.file()
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%w (%s): start Caddy once, or run this as the user that Caddy runs as, with the same HOME and XDG_DATA_HOME", errNoStore, path)
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, checkOwner(info, path, os.Geteuid(), os.Args)
 }
 
 // mayMigrate refuses to change the schema under a Caddy of an older binary.
@@ -267,7 +288,7 @@ func withApp(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 
 // record writes an audit line about what an admin did here.
 func (l *loaded) record(ctx context.Context, kind, reason, detail string) error {
-	if err := l.gateway.Note(ctx, kind, reason, detail, operator()); err != nil {
+	if err := l.gateway.Note(ctx, kind, reason, detail, l.by); err != nil {
 		return fmt.Errorf("done, but %w", err)
 	}
 	return nil

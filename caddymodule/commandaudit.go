@@ -27,7 +27,7 @@ prints one object for each line. In CSV, a cell that a spreadsheet would take fo
 an apostrophe. --rule-text adds the policy text that the digest of a line stands for.
 
 Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
-log gatehouse.audit.`,
+log gatehouse.audit, but for those about people ("user") that a Caddy that runs has done.`,
 		Example: `  caddy gatehouse audit --from 24h --user alice@example.com
   caddy gatehouse audit --ref 7K3M-9QXT --rule-text
   caddy gatehouse audit --from 2026-11-01 --to 2026-12-01 --csv`,

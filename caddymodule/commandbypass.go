@@ -33,13 +33,13 @@ Works whether Caddy is running or not.`,
 		if err != nil {
 			return &refusal{fmt.Errorf("--ttl: %w; write a time as in 30m or 8h", err)}
 		}
-		return withApp(cmd, func(ctx context.Context, l *loaded) error { return bypass(ctx, cmd, l, args[0], life, *uses) })
+		return withPeople(cmd, func(ctx context.Context, l *loaded) error { return bypass(ctx, cmd, l, args[0], life, *uses) })
 	})
 	return jsonFlag(c)
 }
 
 func bypass(ctx context.Context, cmd *cobra.Command, l *loaded, name string, life time.Duration, uses int) error {
-	b, err := l.gateway.IssueBypass(ctx, name, life, uses, operator())
+	b, err := l.gateway.IssueBypass(ctx, name, life, uses, l.by)
 	if err != nil {
 		return personError(name, err)
 	}

@@ -80,7 +80,7 @@ const mostPasswordFile = 4096
 func (l *loaded) checkPerson(ctx context.Context, who checkedPerson) []idp.Finding {
 	found := l.gateway.CheckUser(ctx, who.name, who.from)
 	if who.password != nil {
-		found = append(found, l.gateway.CheckPassword(ctx, who.name, who.from, *who.password, operator()))
+		found = append(found, l.gateway.CheckPassword(ctx, who.name, who.from, *who.password, l.by))
 	}
 	return found
 }

@@ -36,16 +36,16 @@ What it does not move: invitation codes that were not used yet, and the audit lo
 Applications that are sent a persistent NameID without an attribute see new ids, because those are made
 from the source's name too.
 
-Works whether Caddy is running or not; a running Caddy follows within seconds.`,
+Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user move-source corp headquarters",
 		RunE: run(2, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return moveSource(ctx, cmd, l, args[0], args[1]) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return moveSource(ctx, cmd, l, args[0], args[1]) })
 		}),
 	})
 }
 
 func moveSource(ctx context.Context, cmd *cobra.Command, l *loaded, from, to string) error {
-	moved, err := l.gateway.MoveSource(ctx, from, to, operator())
+	moved, err := l.gateway.MoveSource(ctx, from, to, l.by)
 	switch {
 	case errors.Is(err, idp.ErrTaken), errors.Is(err, idp.ErrNotFound):
 		return &refusal{err}

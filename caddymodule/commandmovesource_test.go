@@ -51,6 +51,10 @@ func TestARenamedSource(t *testing.T) {
 		t.Errorf("audit:\n%s", got)
 	}
 
+	// What counts is the configuration in force, not a file that nobody has loaded.
+	_, err = s.command(file, "user", "move-source", "staff", "people")
+	wantRefusal(t, err, `no source is named "people"`)
+	s.load(file)
 	var back struct {
 		From, To                       string
 		Enrollments, Devices, Sessions int
@@ -66,9 +70,11 @@ func TestMoveSourceRefusals(t *testing.T) {
 	s.load(file)
 	s.furnish(s.openedStore())
 	two := s.caddyfile("source staff local {\nuser demo " + DemoHash + "\n}")
+	s.load(two)
 	_, err := s.command(two, "user", "move-source", "people", "staff")
 	wantRefusal(t, err, `source "people" is still configured`)
 	now := renamed(file, "staff")
+	s.load(now)
 	s.mustCommand(now, "user", "move-source", "people", "staff")
 	s.furnish(s.openedStore()) // as if the same people had enrolled under the old name once more
 	_, err = s.command(now, "user", "move-source", "people", "staff")

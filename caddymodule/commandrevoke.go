@@ -28,17 +28,17 @@ session in Amazon Connect lives up to 12 hours.
 
 ` + nameIsKey + `
 
-Works whether Caddy is running or not; a running Caddy follows within a second.`,
+Works whether Caddy is running or not.`,
 		Example: `  caddy gatehouse user revoke alice@example.com
   caddy gatehouse user revoke corp:4f2a91d0-7d1e-4a3c-9a57-2f1f0f7f3c11`,
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return revoke(ctx, cmd, l, args[0]) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return revoke(ctx, cmd, l, args[0]) })
 		}),
 	})
 }
 
 func revoke(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
-	r, err := l.gateway.Revoke(ctx, name, operator())
+	r, err := l.gateway.Revoke(ctx, name, l.by)
 	if err != nil {
 		return personError(name, err)
 	}
@@ -59,7 +59,7 @@ forgotten, and without FACTOR their recovery codes are deleted too.
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user reset-mfa alice@example.com totp",
 		RunE: runBetween(1, 2, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return resetMFA(ctx, cmd, l, args) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return resetMFA(ctx, cmd, l, args) })
 		}),
 	})
 }
@@ -79,7 +79,7 @@ func resetMFA(ctx context.Context, cmd *cobra.Command, l *loaded, args []string)
 			return errors.New(m.text)
 		}
 	}
-	u, gone, err := l.gateway.ResetMFA(ctx, args[0], factor, operator())
+	u, gone, err := l.gateway.ResetMFA(ctx, args[0], factor, l.by)
 	if err != nil {
 		return personError(args[0], err)
 	}

@@ -26,7 +26,7 @@ not kept here.
 Works whether Caddy is running or not.`,
 		Example: "  caddy gatehouse user show alice@example.com",
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return show(ctx, cmd, l, args[0]) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return show(ctx, cmd, l, args[0]) })
 		}),
 	})
 }

@@ -27,7 +27,7 @@ Works whether Caddy is running or not.`,
 		Example: `  caddy gatehouse user unlock alice@example.com
   caddy gatehouse user unlock alice@example.com totp`,
 		RunE: runBetween(1, 2, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return unlock(ctx, cmd, l, args) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return unlock(ctx, cmd, l, args) })
 		}),
 	})
 }
@@ -40,7 +40,7 @@ func unlock(ctx context.Context, cmd *cobra.Command, l *loaded, args []string) e
 			return errors.New(m.text)
 		}
 	}
-	u, err := l.gateway.Unlock(ctx, args[0], factor, operator())
+	u, err := l.gateway.Unlock(ctx, args[0], factor, l.by)
 	if err != nil {
 		return personError(args[0], err)
 	}

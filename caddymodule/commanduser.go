@@ -15,9 +15,12 @@ func userCommand() *cobra.Command {
 		Long: `Helps one person: with the first enrollment, with a lost phone, after too many wrong codes, or at the end
 of the job. Helps all of a source that was renamed.
 
-Works whether Caddy is running or not.`,
+Works whether Caddy is running or not. A Caddy that runs is given the command by its admin endpoint and does
+it; where none runs, the command works on the store. It takes the user that owns the database, or for a Caddy
+that runs an operator token in the variable GATEHOUSE_TOKEN (see "caddy gatehouse token").`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 	}
+	users.PersistentFlags().String(addressFlag, "", "admin endpoint of the Caddy that runs (default: that of the configuration)")
 	hold(users, showCommand(), inviteCommand(), bypassCommand(), unlockCommand(), revokeCommand(), resetMFACommand(), moveSourceCommand())
 	return users
 }
@@ -33,13 +36,13 @@ that person, by another way than the one the password took.
 Works whether Caddy is running or not; the person's source must answer.`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return withApp(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0]) })
+			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0]) })
 		}),
 	})
 }
 
 func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
-	code, u, expires, err := l.gateway.Invite(ctx, name, operator())
+	code, u, expires, err := l.gateway.Invite(ctx, name, l.by)
 	if err != nil {
 		return personError(name, err)
 	}

@@ -99,7 +99,7 @@ func (s *site) caddyfile(more string) string {
 
 func (s *site) caddyfileWith(global, more string) string {
 	return fmt.Sprintf(`{
-	admin off
+	admin unix/%[1]s/admin.sock|0600
 	persist_config off
 	storage file_system %[1]s/storage
 	auto_https off

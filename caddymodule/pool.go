@@ -69,6 +69,19 @@ func (s *shared) open(ctx context.Context) error {
 	return nil
 }
 
+// serve is open for a configuration that answers requests. A store that can tells commands of other processes.
+func (s *shared) serve(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if h, ok := s.Store.(interface {
+		Hold(ctx context.Context) error
+	}); ok {
+		return h.Hold(ctx)
+	}
+	return nil
+}
+
 // errDraining says that the store belongs to a configuration that is gone.
 var errDraining = errors.New("the store is being closed")
 

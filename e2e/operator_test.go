@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -36,7 +40,6 @@ func TestOperator(t *testing.T) {
 	}
 
 	database := filepath.Join(h.Dir, "data", "caddy", "gatehouse", "gatehouse.db")
-	const nobody = 65534
 	if err := os.Chown(database, nobody, -1); err != nil {
 		t.Fatal(err)
 	}
@@ -47,5 +50,45 @@ func TestOperator(t *testing.T) {
 	if err := os.Chown(database, os.Geteuid(), -1); err != nil {
 		t.Fatal(err)
 	}
-	h.mustCommand("user", "unlock", "alice")
+	h.byToken()
+	h.Kill() // which leaves the file of the lock, and no lock
+	if out := h.mustCommand("user", "unlock", "alice"); !strings.Contains(out, "nothing is locked here") {
+		t.Errorf("with no Caddy: %s", out)
+	}
+}
+
+const nobody = 65534
+
+// byToken is the way of a service desk that owns neither database nor Caddyfile, and may use the socket.
+func (h *house) byToken() {
+	h.t.Helper()
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(h.mustCommand("token", "make", "desk", "--json")), &made); err != nil {
+		h.t.Fatal(err)
+	}
+	socket, copied := filepath.Join(h.Dir, "admin.sock"), filepath.Join(h.Dir, "caddy")
+	program, err := os.ReadFile(binary) // which may be where nobody else comes
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(copied, program, 0o755), os.Chmod(h.Dir, 0o711), os.Chmod(socket, 0o666)); err != nil {
+		h.t.Fatal(err)
+	}
+	show := func(token string) (string, error) {
+		cmd := exec.Command(copied, "gatehouse", "user", "show", "alice", "--address", "unix/"+socket)
+		cmd.Env = []string{"HOME=/nonexistent", "GATEHOUSE_TOKEN=" + token}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := show(made.Token); err != nil || !strings.Contains(out, "totp: Authenticator app") {
+		h.t.Errorf("by token: %v: %s", err, out)
+	}
+	h.mustCommand("token", "revoke", "desk")
+	if out, err := show(made.Token); err == nil || !strings.Contains(out, "operator token is not good") {
+		h.t.Errorf("by a token that was revoked: %v: %s", err, out)
+	}
+	if strings.Contains(h.Log.String(), made.Token) {
+		h.t.Error("the log holds the token")
+	}
 }

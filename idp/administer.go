@@ -21,6 +21,7 @@ func (g *Gateway) note(ctx context.Context, e Event) error {
 	if err := g.store.Append(ctx, e); err != nil {
 		return fmt.Errorf("writing the audit line: %w", err)
 	}
+	g.observe(ctx, e)
 	return g.announce(ctx, e)
 }
 

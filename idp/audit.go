@@ -72,7 +72,7 @@ func (g *Gateway) record(r *http.Request, e Event) error {
 	if err := g.store.Append(ctx, e); err != nil {
 		return unrecorded(fmt.Errorf("writing the audit line: %w", err))
 	}
-	g.observe(r, e)
+	g.observe(ctx, e)
 	if err := g.announce(ctx, e); err != nil {
 		return unrecorded(err)
 	}

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ type Gateway struct {
 	desks        helpDesks
 
 	metadata func() ([]byte, error)
-	observe  func(*http.Request, Event)
+	observe  func(context.Context, Event)
 	client   func(*http.Request) netip.Addr
 	facts    func(*http.Request) Facts
 	log      *slog.Logger
@@ -141,9 +142,9 @@ func (g *Gateway) defaults(c Config) {
 	if g.facts == nil {
 		g.facts = func(*http.Request) Facts { return Facts{} }
 	}
-	g.observe = func(*http.Request, Event) {}
-	if c.Observe != nil {
-		g.observe = func(r *http.Request, e Event) { c.Observe(r.Context(), e) }
+	g.observe = c.Observe
+	if g.observe == nil {
+		g.observe = func(context.Context, Event) {}
 	}
 }
 

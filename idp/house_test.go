@@ -39,7 +39,7 @@ var (
 // other, idp does not know Caddy, and nobody but the root imports caddymodule.
 var rooms = map[string]room{
 	".":             {own: []string{"caddymodule"}},
-	"caddymodule":   {own: []string{"idp"}, libraries: []string{"github.com/caddyserver/caddy/v2", "github.com/caddyserver/certmagic", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
+	"caddymodule":   {own: []string{"idp"}, libraries: []string{"github.com/caddyserver/caddy/v2", "github.com/caddyserver/certmagic", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra", "github.com/spf13/pflag"}},
 	"e2e":           {own: []string{"idp"}, libraries: []string{"github.com/chromedp", "github.com/pquerna/otp", "github.com/rogpeppe/go-internal", "golang.org/x/net/dns/dnsmessage", "modernc.org/sqlite"}},
 	"idp":           {own: []string{"idp/web"}, libraries: []string{"github.com/gorilla/sessions", "github.com/gorilla/securecookie", "golang.org/x/time/rate", "golang.org/x/sync"}},
 	"idp/awssignin": {own: vocabulary, libraries: samlLibs},

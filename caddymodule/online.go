@@ -1,0 +1,165 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gatehouse-sso/gatehouse/idp/store"
+)
+
+// tokenVariable is where a command finds an operator's token. It is no flag: every process of the machine can read those.
+const tokenVariable = "GATEHOUSE_TOKEN"
+
+// addressFlag names the admin endpoint of the Caddy that runs.
+const addressFlag = "address"
+
+// order is a command about people as the Caddy that runs is given it.
+type order struct {
+	Args []string `json:"args"`
+	By   string   `json:"by"` // who gives it, as they say
+}
+
+// answer is what came of an order.
+type answer struct {
+	Out   string `json:"out,omitempty"`
+	Error string `json:"error,omitempty"`
+	Code  int    `json:"code"` // as the command exits
+}
+
+// withPeople runs f, a command about people, where they are being signed in: in the Caddy that runs, which is given the whole
+// command by its admin endpoint and runs it itself, or here on the store, where no Caddy serves from it.
+func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
+	ctx, cancel := deadline(cmd)
+	defer cancel()
+	if l, inCaddy := ctx.Value(inCaddyKey{}).(*loaded); inCaddy {
+		return f(ctx, l)
+	}
+	if token := os.Getenv(tokenVariable); token != "" {
+		return giveOrder(cmd, token)
+	}
+	l, err := loadApp(cmd)
+	if err != nil {
+		return err
+	}
+	served, err := l.served(ctx)
+	if err == nil {
+		err = l.openExisting(cmd)
+	}
+	if err == nil && !served {
+		err = f(ctx, l)
+	}
+	if err != nil || !served {
+		return errors.Join(err, l.Cleanup())
+	}
+	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
+	if err = errors.Join(err, l.Cleanup()); err != nil {
+		return err
+	}
+	return giveOrder(cmd, token)
+}
+
+// served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.
+func (l *loaded) served(ctx context.Context) (bool, error) {
+	path, err := l.ownFile()
+	if path == "" || err != nil {
+		return false, err
+	}
+	return store.Served(ctx, path)
+}
+
+// giveOrder has the Caddy that runs do what the command says.
+func giveOrder(cmd *cobra.Command, token string) error {
+	address, err := adminAddress(cmd)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(order{words(cmd), operator()})
+	if err != nil {
+		return err
+	}
+	res, err := caddycmd.AdminAPIRequest(address, http.MethodPost, ordersPath, http.Header{"Authorization": {bearer + token}}, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("the Caddy that runs was asked at %s: %w", address, refused(err))
+	}
+	defer res.Body.Close()
+	var a answer
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
+		return fmt.Errorf("the Caddy that runs was asked at %s, and its answer is not to be read (is it of another version?): %w", address, err)
+	}
+	if _, err := fmt.Fprint(cmd.OutOrStdout(), a.Out); err != nil {
+		return err
+	}
+	switch {
+	case a.Code == 0:
+		return nil
+	case a.Error == "":
+		return errFinding
+	case a.Code == finding:
+		return &refusal{errors.New(a.Error)}
+	}
+	return errors.New(a.Error)
+}
+
+// words is the command line from the command's own name on, without what is for this process alone.
+func words(cmd *cobra.Command) []string {
+	args := []string{cmd.Name()}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			args = append(args, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	return append(append(args, "--"), cmd.Flags().Args()...)
+}
+
+// adminAddress is the address of the admin endpoint: as given, or as the configuration says.
+func adminAddress(cmd *cobra.Command) (string, error) {
+	given, err := cmd.Flags().GetString(addressFlag)
+	if err != nil || given != "" {
+		return given, err
+	}
+	raw, used, err := readConfig(cmd)
+	if err != nil {
+		return "", err
+	}
+	var c struct {
+		Admin caddy.AdminConfig `json:"admin"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return "", fmt.Errorf("reading %s: %w", used, err)
+	}
+	switch {
+	case c.Admin.Disabled:
+		return "", fmt.Errorf(`a Caddy serves from the store, and %s turns its admin endpoint off, by which the command would reach it: write "admin unix//run/caddy/admin.sock|0600", or stop Caddy for the command`, used)
+	case c.Admin.Listen != "":
+		return c.Admin.Listen, nil
+	}
+	return caddy.DefaultAdminListen, nil
+}
+
+// refused takes Caddy's words for the reason out of what [caddycmd.AdminAPIRequest] makes of a refusal.
+func refused(err error) error {
+	_, said, found := strings.Cut(err.Error(), ": HTTP ")
+	if !found {
+		return err
+	}
+	status, body, _ := strings.Cut(said, ": ")
+	var e caddy.APIError
+	switch {
+	case json.Unmarshal([]byte(body), &e) == nil && e.Message != "":
+		return errors.New(e.Message)
+	case status == "404":
+		return errors.New("it has no Gatehouse")
+	}
+	return err
+}
