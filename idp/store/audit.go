@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -48,6 +49,13 @@ const auditPage = 500
 // Events calls yield for each event that the query fits, by time and then in the order they were
 // written. User fits the user key exactly and the name without regard to case. yield may use the store.
 func (s *Store) Events(ctx context.Context, q idp.EventQuery, yield func(idp.Event) bool) error {
+	if q.Ref != "" {
+		from, found, err := s.since(ctx, q)
+		if err != nil || !found {
+			return err
+		}
+		q.From = from
+	}
 	where, args := auditFilter(q)
 	var after cursor
 	for {
@@ -64,6 +72,27 @@ func (s *Store) Events(ctx context.Context, q idp.EventQuery, yield func(idp.Eve
 			return nil
 		}
 	}
+}
+
+// oneRef is how far the lines of one reference number are apart at most: those of a sign-in, which ends long before.
+const oneRef = 24 * time.Hour
+
+// since returns a time before the lines of a reference number, and whether there are any. The last one is looked for in the index
+// alone, whose order is the time, from its end: people ring up about what is new.
+func (s *Store) since(ctx context.Context, q idp.EventQuery) (_ time.Time, found bool, err error) {
+	o, err := s.enter()
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	defer s.leave()
+	var last sql.NullInt64
+	if err := o.read().row(ctx, "SELECT max(time) FROM audit WHERE ref = ?", q.Ref).Scan(&last); err != nil {
+		return time.Time{}, false, fmt.Errorf("looking for %s in the audit log: %w", q.Ref, err)
+	}
+	if from := moment(last.Int64).Add(-oneRef); from.After(q.From) {
+		return from, last.Valid, nil
+	}
+	return q.From, last.Valid, nil
 }
 
 // cursor is where a page ended.

@@ -76,7 +76,7 @@ func TestBackupUnderLoadAndRestore(t *testing.T) {
 	var blobs []Blob
 	m, err := Restore(t.Context(), file, path, RestoreOptions{Before: func(b []Blob) error { blobs = b; return nil }})
 	ok(t, err)
-	if !reflect.DeepEqual(blobs, []Blob{sealBlob}) || m.Schema != 4 || m.Created.IsZero() {
+	if !reflect.DeepEqual(blobs, []Blob{sealBlob}) || m.Schema != 5 || m.Created.IsZero() {
 		t.Errorf("blobs %v, manifest %+v", blobs, m)
 	}
 	r := mustOpen(t, Config{Path: path})

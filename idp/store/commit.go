@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,9 @@ import (
 // commitMost is how many rows go into one transaction: enough that the disk is not what waits, few
 // enough that other writers get their turn.
 const commitMost = 256
+
+// rowsMost is how many rows one statement inserts: as many as launches go on at once on a few cores.
+const rowsMost = 16
 
 // auditRow is an event on its way into the database.
 type auditRow struct {
@@ -32,19 +37,30 @@ const companyTime = 4 * time.Millisecond
 // for no timer, and many callers share one.
 type committer struct {
 	*pools
-	insert   *sql.Stmt
+	inserts  [rowsMost + 1]*sql.Stmt // by how many rows they insert; made when they are first needed
 	queue    chan *auditRow
 	expected *atomic.Int64 // callers who have a row in the queue or in the group, or will have one soon
 	done     sync.WaitGroup
 }
 
 func newCommitter(ctx context.Context, p *pools, expected *atomic.Int64) (*committer, error) {
-	insert, err := p.writer.PrepareContext(ctx, p.bind(
-		"INSERT INTO audit (time, person, name, app, ref, digest, event) VALUES (?, ?, ?, ?, ?, ?, ?)"))
+	c := &committer{pools: p, queue: make(chan *auditRow, commitMost), expected: expected}
+	_, err := c.insert(ctx, 1)
+	return c, err
+}
+
+// insert returns the statement that inserts so many rows.
+func (c *committer) insert(ctx context.Context, rows int) (*sql.Stmt, error) {
+	if c.inserts[rows] != nil {
+		return c.inserts[rows], nil
+	}
+	values := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?)", rows)[2:]
+	stmt, err := c.writer.PrepareContext(ctx, c.bind("INSERT INTO audit (time, person, name, app, ref, digest, event) VALUES "+values))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the audit writer: %w", err)
 	}
-	return &committer{pools: p, insert: insert, queue: make(chan *auditRow, commitMost), expected: expected}, nil
+	c.inserts[rows] = stmt
+	return stmt, nil
 }
 
 func (c *committer) start() { c.done.Go(c.run) }
@@ -120,21 +136,28 @@ func (c *committer) commit(group []*auditRow) {
 	}
 }
 
-func (c *committer) insertAll(group []*auditRow) (err error) {
+func (c *committer) insertAll(group []*auditRow) error {
 	// Not to be cancelled: a context that can be costs the driver a goroutine for each row. Waiting
 	// for another process is bounded by sqliteBusy.
 	ctx := context.Background()
-	if len(group) == 1 {
+	last := (len(group)-1)%rowsMost + 1
+	insert, err := c.insert(ctx, last)
+	if err != nil {
+		return err
+	}
+	if len(group) == last {
 		// One statement is a transaction of its own, and spares the two around it.
-		return insertRow(ctx, c.insert, group[0])
+		return insertRows(ctx, insert, group)
+	}
+	if _, err := c.insert(ctx, rowsMost); err != nil {
+		return err
 	}
 	tx, err := c.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	insert := tx.StmtContext(ctx, c.insert)
-	for _, r := range group {
-		if err := insertRow(ctx, insert, r); err != nil {
+	for part := range slices.Chunk(group, rowsMost) {
+		if err := insertRows(ctx, tx.StmtContext(ctx, c.inserts[len(part)]), part); err != nil {
 			return errors.Join(err, ignoreDone(tx.Rollback()))
 		}
 	}
@@ -144,7 +167,11 @@ func (c *committer) insertAll(group []*auditRow) (err error) {
 	return nil
 }
 
-func insertRow(ctx context.Context, insert *sql.Stmt, r *auditRow) error {
-	_, err := insert.ExecContext(ctx, r.time, r.person, r.name, r.app, r.ref, r.digest, string(r.event))
+func insertRows(ctx context.Context, insert *sql.Stmt, rows []*auditRow) error {
+	args := make([]any, 0, 7*len(rows))
+	for _, r := range rows {
+		args = append(args, r.time, r.person, r.name, r.app, r.ref, r.digest, string(r.event))
+	}
+	_, err := insert.ExecContext(ctx, args...)
 	return err
 }

@@ -32,7 +32,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	err = s.Open(t.Context())
 	is(t, err, ErrNewerSchema)
 	is(t, s.Ready(), ErrNewerSchema)
-	for _, version := range []string{"99", "4"} {
+	for _, version := range []string{"99", "5"} {
 		if !strings.Contains(err.Error(), version) {
 			t.Errorf("the error does not name version %s: %v", version, err)
 		}
@@ -65,10 +65,10 @@ func TestOlderSchemaIsCopiedAndMigrated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	olderStore(t, path)
 	// What an interrupted copy left must not be in the way.
-	ok(t, os.WriteFile(path+".before-4.part", []byte("half"), 0o600))
+	ok(t, os.WriteFile(path+".before-5.part", []byte("half"), 0o600))
 	s := mustOpen(t, Config{Path: path})
 	ok(t, s.Append(t.Context(), idp.Event{Ref: "new"}))
-	copied := path + ".before-4"
+	copied := path + ".before-5"
 	info, err := os.Stat(copied)
 	ok(t, err)
 	if info.Mode().Perm() != 0o600 {
@@ -100,7 +100,7 @@ func TestOlderSchemaIsCopiedAndMigrated(t *testing.T) {
 func TestNoCopyNoMigration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	olderStore(t, path)
-	ok(t, os.MkdirAll(filepath.Join(path+".before-4", "in the way"), 0o700))
+	ok(t, os.MkdirAll(filepath.Join(path+".before-5", "in the way"), 0o700))
 	if err := mustNew(t, Config{Path: path}).Open(t.Context()); err == nil {
 		t.Error("migrated without a copy")
 	}
