@@ -5,7 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -194,7 +195,10 @@ func (r *response) encode(k *signingKey, responseID, assertionID string) (string
 	if size > maxResponse {
 		return "", tooLarge(size)
 	}
-	c := canonical{b: make([]byte, 0, size)}
+	work := workspaces.Get().(*[]byte)
+	defer giveBack(work)
+	*work = slices.Grow((*work)[:0], size+base64.StdEncoding.EncodedLen(size))
+	c := canonical{b: *work}
 	l := r.write(&c, responseID, assertionID, room)
 	if c.err != nil {
 		return "", c.err
@@ -211,19 +215,19 @@ func (r *response) encode(k *signingKey, responseID, assertionID string) (string
 			return "", err
 		}
 	}
-	return encoded(c.b), nil
+	return string(base64.StdEncoding.AppendEncode(c.b[len(c.b):], c.b)), nil
 }
 
-// encoded is base64 in one buffer of its size: EncodeToString makes two, and a response is the largest
-// thing that a launch allocates.
-func encoded(b []byte) string {
-	var text strings.Builder
-	text.Grow(base64.StdEncoding.EncodedLen(len(b)))
-	e := base64.NewEncoder(base64.StdEncoding, &text)
-	// A strings.Builder never fails.
-	_, _ = e.Write(b)
-	_ = e.Close()
-	return text.String()
+// workspaces lend what a response is written and encoded in, some 10 KiB: nothing else that a launch allocates is as large.
+var workspaces = sync.Pool{New: func() any { return new([]byte) }}
+
+// giveBack keeps a workspace for the next response. It is wiped, because it holds an assertion, and a very large one is left to
+// the collector.
+func giveBack(work *[]byte) {
+	clear((*work)[:cap(*work)])
+	if cap(*work) <= 64<<10 {
+		workspaces.Put(work)
+	}
 }
 
 func tooLarge(n int) error {
