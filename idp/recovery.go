@@ -21,35 +21,19 @@ const (
 )
 
 // makeRecoveryCodes gives a person ten new codes in the place of those they had. The store keeps hashes: nobody can read
-// the codes again, and 80 random bits are not found by trying. Old ones go first, so that no two sets are good at once.
+// the codes again, and 80 random bits are not found by trying. No two sets are good at once.
 func (g *Gateway) makeRecoveryCodes(ctx context.Context, userKey string) ([]string, error) {
-	ctx = context.WithoutCancel(ctx)
-	if err := g.dropRecoveryCodes(ctx, userKey); err != nil {
-		return nil, err
-	}
-	codes := make([]string, recoveryCodes)
+	codes, kept := make([]string, recoveryCodes), make([]Enrollment, recoveryCodes)
 	for i := range codes {
 		codes[i] = g.code(recoveryGroup, recoveryGroups)
-		e := Enrollment{User: userKey, Factor: RecoveryFactor, ID: recoveryID(userKey, codes[i]), Label: "Recovery code " + strconv.Itoa(i+1), Created: g.now()}
-		if err := g.store.PutEnrollment(ctx, e); err != nil {
-			return nil, err
-		}
+		kept[i] = Enrollment{User: userKey, Factor: RecoveryFactor, ID: recoveryID(userKey, codes[i]), Label: "Recovery code " + strconv.Itoa(i+1), Created: g.now()}
 	}
-	return codes, nil
+	return codes, g.store.ReplaceEnrollments(context.WithoutCancel(ctx), userKey, RecoveryFactor, kept)
 }
 
 // dropRecoveryCodes makes a person's codes worthless.
 func (g *Gateway) dropRecoveryCodes(ctx context.Context, userKey string) error {
-	old, err := g.store.UserEnrollments(ctx, userKey, RecoveryFactor)
-	if err != nil {
-		return err
-	}
-	for _, e := range old {
-		if err := g.store.DeleteEnrollment(ctx, userKey, RecoveryFactor, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
+	return g.store.ReplaceEnrollments(ctx, userKey, RecoveryFactor, nil)
 }
 
 // takeRecoveryCode spends a code. It answers ErrNotFound where there is none like it, or somebody was faster. The rows are

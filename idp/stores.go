@@ -16,6 +16,7 @@ type Store interface {
 	Sessions
 	Memos
 	Enrollments
+	EnrollmentSets
 	Credentials
 	Devices
 	People
@@ -145,6 +146,13 @@ type Enrollments interface {
 	SpendStep(ctx context.Context, userKey, factor, id string, step int64, at time.Time) error
 	// DeleteEnrollment removes one; ErrNotFound where there is none.
 	DeleteEnrollment(ctx context.Context, userKey, factor, id string) error
+}
+
+// EnrollmentSets keeps enrollments that are made and end together.
+type EnrollmentSets interface {
+	// ReplaceEnrollments puts a list, which may be empty, in the place of all that a person has of a factor, in one step:
+	// of two lists at once one is left, whole. All of the list must be of that person and factor.
+	ReplaceEnrollments(ctx context.Context, userKey, factor string, list []Enrollment) error
 }
 
 // Credentials keeps enrollments that are known by their id alone, before anybody knows whose they are.

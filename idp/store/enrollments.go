@@ -16,11 +16,20 @@ func (s *Store) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
 		return err
 	}
 	defer s.leave()
-	sealed, err := o.seal.seal(at("enrollments", e.User, e.Factor, e.ID), e.Secret)
+	put, err := o.putEnrollment(e)
 	if err != nil {
 		return err
 	}
-	err = o.write(ctx, func(c conn) error {
+	if err := o.write(ctx, func(c conn) error { return put(ctx, c) }); err != nil {
+		return fmt.Errorf("storing an enrollment: %w", err)
+	}
+	return nil
+}
+
+// putEnrollment seals an enrollment and returns what writes it.
+func (o *state) putEnrollment(e idp.Enrollment) (func(context.Context, conn) error, error) {
+	sealed, err := o.seal.seal(at("enrollments", e.User, e.Factor, e.ID), e.Secret)
+	return func(ctx context.Context, c conn) error {
 		_, err := c.exec(ctx, `INSERT INTO enrollments (person, factor, id, label, sealed, created, used, step)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (person, factor, id) DO UPDATE SET label = excluded.label, sealed = excluded.sealed,
@@ -29,9 +38,36 @@ func (s *Store) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
 				step = CASE WHEN excluded.step > enrollments.step THEN excluded.step ELSE enrollments.step END`,
 			e.User, e.Factor, e.ID, e.Label, sealed, stamp(e.Created), stamp(e.Used), e.Step)
 		return err
+	}, err
+}
+
+// ReplaceEnrollments puts a list in the place of all that a person has of a factor, in one transaction.
+func (s *Store) ReplaceEnrollments(ctx context.Context, userKey, factor string, list []idp.Enrollment) error {
+	o, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	puts := make([]func(context.Context, conn) error, len(list))
+	for i, e := range list {
+		if e.User != userKey || e.Factor != factor {
+			return fmt.Errorf("an enrollment of %s for %s is none of %s for %s", e.User, e.Factor, userKey, factor)
+		}
+		if puts[i], err = o.putEnrollment(e); err != nil {
+			return err
+		}
+	}
+	err = o.write(ctx, func(c conn) error {
+		_, err := c.exec(ctx, "DELETE FROM enrollments WHERE person = ? AND factor = ?", userKey, factor)
+		for _, put := range puts {
+			if err == nil {
+				err = put(ctx, c)
+			}
+		}
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("storing an enrollment: %w", err)
+		return fmt.Errorf("replacing the enrollments of %s for %s: %w", userKey, factor, err)
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -90,6 +93,41 @@ func testEnrollments(t *testing.T, open opener) {
 			f.once(at100(func(int) error {
 				return f.SpendStep(f.ctx, e.User, e.Factor, e.ID, 1000+round, f.now())
 			}), idp.ErrSpent)
+		}
+	})
+	t.Run("of a hundred sets one is left, whole", func(t *testing.T) {
+		f := newFixture(t, open)
+		f.ok(f.PutEnrollment(f.ctx, f.enrollment("corp:ann", "recovery", "old", time.Hour)))
+		others := []idp.Enrollment{f.enrollment("corp:ann", "totp", "1", time.Hour), f.enrollment("corp:bob", "recovery", "1", time.Hour)}
+		for _, e := range others {
+			f.ok(f.PutEnrollment(f.ctx, e))
+		}
+		for _, err := range at100(func(i int) error {
+			set := make([]idp.Enrollment, 10)
+			for n := range set {
+				set[n] = f.enrollment("corp:ann", "recovery", fmt.Sprintf("%d-%d", i, n), time.Hour)
+				set[n].Label = strconv.Itoa(i)
+			}
+			return f.ReplaceEnrollments(f.ctx, "corp:ann", "recovery", set)
+		}) {
+			f.ok(err)
+		}
+		got := f.enrollments("corp:ann", "recovery")
+		if len(got) != 10 || slices.ContainsFunc(got, func(e idp.Enrollment) bool { return e.Label != got[0].Label }) {
+			t.Errorf("there are %d: %+v", len(got), got)
+		}
+		if err := f.ReplaceEnrollments(f.ctx, "corp:ann", "recovery", others); err == nil {
+			t.Error("somebody else's are taken")
+		}
+		f.ok(f.ReplaceEnrollments(f.ctx, "corp:ann", "recovery", nil))
+		f.restart()
+		if got := f.enrollments("corp:ann", "recovery"); len(got) != 0 {
+			t.Errorf("there are %+v", got)
+		}
+		for _, e := range others {
+			if got := f.enrollments(e.User, e.Factor); len(got) != 1 {
+				t.Errorf("of %s for %s there are %+v", e.User, e.Factor, got)
+			}
 		}
 	})
 	t.Run("deleted is gone", func(t *testing.T) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -71,6 +72,21 @@ func (m *Memory) SpendStep(_ context.Context, userKey, factor, id string, step i
 		return idp.ErrSpent
 	}
 	e.Step, e.Used = step, at
+	return nil
+}
+
+// ReplaceEnrollments implements idp.EnrollmentSets.
+func (m *Memory) ReplaceEnrollments(_ context.Context, userKey, factor string, list []idp.Enrollment) error {
+	done, err := m.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if slices.ContainsFunc(list, func(e idp.Enrollment) bool { return e.User != userKey || e.Factor != factor }) {
+		return errors.New("an enrollment of somebody or something else")
+	}
+	m.enrollments = slices.DeleteFunc(m.enrollments, func(e idp.Enrollment) bool { return e.User == userKey && e.Factor == factor })
+	m.enrollments = append(m.enrollments, list...)
 	return nil
 }
 
