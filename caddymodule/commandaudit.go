@@ -22,8 +22,9 @@ func auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Prints who did what, when, and by which rule",
 		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339, days (2006-01-02) or ages (24h,
-7d), --from inclusive and --to exclusive; --user takes a user's key or a name as it was typed. --json
-prints one object for each line. In CSV, a cell that a spreadsheet would take for a formula begins with
+7d), --from inclusive and --to exclusive; --user takes a user's key or a name as it was typed, and finds
+what that person did and what was done for them; --by takes a part of the name of a helper, a token or
+whoever ran a command, and finds what they did for others. --json prints one object for each line. In CSV, a cell that a spreadsheet would take for a formula begins with
 an apostrophe. --rule-text adds the policy text that the digest of a line stands for.
 
 Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
@@ -37,6 +38,7 @@ log gatehouse.audit, but for those about people ("user") that a Caddy that runs 
 	f.String("from", "", "first moment, day or age")
 	f.String("to", "", "moment, day or age before which to end")
 	f.String("user", "", "user key or name")
+	f.String("by", "", "part of who did it for somebody else")
 	f.String("app", "", "application")
 	f.String("ref", "", "reference number that the person was shown")
 	f.Bool("csv", false, "print CSV")
@@ -66,11 +68,19 @@ func audit(cmd *cobra.Command, _ []string) error {
 	if asCSV && wantsJSON(cmd) {
 		return errors.New("--csv and --json are two formats")
 	}
+	by, err := cmd.Flags().GetString("by")
+	if err != nil {
+		return err
+	}
+	by = strings.ToLower(by)
 	return withApp(cmd, func(ctx context.Context, l *loaded) error {
 		emit, flush := auditPrinter(cmd.OutOrStdout(), asCSV, wantsJSON(cmd), withText)
 		texts := map[string]string{}
 		var failed error
 		err := l.store.Events(ctx, q, func(e idp.Event) bool {
+			if !strings.Contains(strings.ToLower(e.By), by) {
+				return true
+			}
 			line := auditLine{Event: e}
 			if withText && e.Digest != "" {
 				if line.RuleText, failed = ruleText(ctx, l, texts, e.Digest); failed != nil {

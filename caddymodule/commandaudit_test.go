@@ -18,7 +18,7 @@ func TestAuditFilters(t *testing.T) {
 	for _, e := range []idp.Event{
 		{Time: now.Add(-48 * time.Hour), Kind: idp.EventLogin, Result: idp.Success, User: "people:demo", Name: "demo", Ref: "AAAA-1111"},
 		{Time: now.Add(-time.Hour), Kind: idp.EventLaunch, Result: idp.Success, User: "people:demo", Name: "demo", App: "connect", Ref: "BBBB-2222", Digest: "d1", Launch: &idp.LaunchRecord{Role: "arn:aws:iam::1:role/A", SessionName: "demo@example.com"}},
-		{Time: now.Add(-time.Hour), Kind: idp.EventLogin, Result: idp.Failure, Name: "=cmd()\x1b[2J", Ref: "CCCC-3333"},
+		{Time: now.Add(-time.Hour), Kind: idp.EventLogin, Result: idp.Failure, By: "helpdesk: Helen@example.com (people:helen)", Name: "=cmd()\x1b[2J", Ref: "CCCC-3333"},
 	} {
 		if err := store.Append(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -33,6 +33,7 @@ func TestAuditFilters(t *testing.T) {
 	}{
 		"by user":        {[]string{"--user", "people:demo"}, "AAAA-1111 BBBB-2222"},
 		"by typed name":  {[]string{"--user", "DEMO"}, "AAAA-1111 BBBB-2222"},
+		"by a helper":    {[]string{"--by", "helen@EXAMPLE.com"}, "CCCC-3333"},
 		"by application": {[]string{"--app", "connect"}, "BBBB-2222"},
 		"by reference":   {[]string{"--ref", "cccc-3333"}, "CCCC-3333"},
 		"by age":         {[]string{"--from", "7d", "--to", "24h"}, "AAAA-1111"},

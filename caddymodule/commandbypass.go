@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -29,9 +28,9 @@ Works whether Caddy is running or not.`,
 	ttl := c.Flags().String("ttl", "1h", "how long the code is good, up to 1d")
 	uses := c.Flags().Int("uses", 1, fmt.Sprintf("how many times it can be used, up to %d", idp.MostBypassUses))
 	c.RunE = run(1, func(cmd *cobra.Command, args []string) error {
-		life, err := caddy.ParseDuration(*ttl)
+		life, err := lifeFlag(*ttl)
 		if err != nil {
-			return &refusal{fmt.Errorf("--ttl: %w; write a time as in 30m or 8h", err)}
+			return err
 		}
 		return withPeople(cmd, func(ctx context.Context, l *loaded) error { return bypass(ctx, cmd, l, args[0], life, *uses) })
 	})

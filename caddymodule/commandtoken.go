@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -40,9 +39,9 @@ Works whether Caddy is running or not.`,
 	}
 	ttl := c.Flags().String("ttl", "90d", "how long the token is good, up to 365d")
 	c.RunE = run(1, func(cmd *cobra.Command, args []string) error {
-		life, err := caddy.ParseDuration(*ttl)
+		life, err := lifeFlag(*ttl)
 		if err != nil {
-			return &refusal{fmt.Errorf("--ttl: %w; write a time as in 12h or 90d", err)}
+			return err
 		}
 		return withApp(cmd, func(ctx context.Context, l *loaded) error { return makeToken(ctx, cmd, l, args[0], life) })
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 )
 
@@ -26,23 +27,41 @@ that runs an operator token in the variable GATEHOUSE_TOKEN (see "caddy gatehous
 }
 
 func inviteCommand() *cobra.Command {
-	return jsonFlag(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "invite NAME",
-		Short: "Makes a code for setting up a first factor",
-		Long: `Makes a code with which the person of that name may set up a first factor where the policy asks for
-one (enroll_first with_code). It is good once, for 24 hours. Give it to the person whom you know to be
-that person, by another way than the one the password took.
+		Short: "Makes a code for setting up a factor",
+		Long: `Makes a code with which the person of that name may set up a first factor where the policy asks for one
+(enroll_first with_code), or another in the place of those that they cannot use: on the page that asks for one
+of them, behind "I can't use this", where the policy takes the codes of the service desk (rescue_codes). It is
+good once, for 30 minutes. Give it to the person whom you know to be that person, by another way than the one
+the password took.
 
 Works whether Caddy is running or not; the person's source must answer.`,
-		Example: "  caddy gatehouse user invite alice@example.com",
-		RunE: run(1, func(cmd *cobra.Command, args []string) error {
-			return withPeople(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0]) })
-		}),
+		Example: `  caddy gatehouse user invite alice@example.com
+  caddy gatehouse user invite alice@example.com --ttl 8h`,
+	}
+	ttl := c.Flags().String("ttl", "30m", "how long the code is good, up to 24h")
+	c.RunE = run(1, func(cmd *cobra.Command, args []string) error {
+		life, err := lifeFlag(*ttl)
+		if err != nil {
+			return err
+		}
+		return withPeople(cmd, func(ctx context.Context, l *loaded) error { return invite(ctx, cmd, l, args[0], life) })
 	})
+	return jsonFlag(c)
 }
 
-func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
-	code, u, expires, err := l.gateway.Invite(ctx, name, l.by)
+// lifeFlag reads --ttl.
+func lifeFlag(ttl string) (time.Duration, error) {
+	life, err := caddy.ParseDuration(ttl)
+	if err != nil {
+		return 0, &refusal{fmt.Errorf("--ttl: %w; write a time as in 30m, 8h or 90d", err)}
+	}
+	return life, nil
+}
+
+func invite(ctx context.Context, cmd *cobra.Command, l *loaded, name string, life time.Duration) error {
+	code, u, expires, err := l.gateway.Invite(ctx, name, life, l.by)
 	if err != nil {
 		return personError(name, err)
 	}

@@ -17,7 +17,10 @@ func (g *Gateway) Note(ctx context.Context, kind, reason, detail, by string) err
 }
 
 func (g *Gateway) note(ctx context.Context, e Event) error {
-	e.Time, e.Result, e.Ref = g.now(), Success, g.newRef()
+	e.Time, e.Ref = g.now(), g.newRef()
+	if e.Result == "" {
+		e.Result = Success
+	}
 	if err := g.store.Append(ctx, e); err != nil {
 		return fmt.Errorf("writing the audit line: %w", err)
 	}

@@ -96,7 +96,7 @@ func TestC30R37FiftySignInsHaveTheGuessesOfOne(t *testing.T) {
 // so have the guesses at an invitation.
 func TestR37FiftyGuessesAtAnInvitation(t *testing.T) {
 	h := newBesieged(t, unchanged)
-	if _, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test"); err != nil {
+	if _, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test"); err != nil {
 		t.Fatal(err)
 	}
 	var browsers []*browser

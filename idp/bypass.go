@@ -63,7 +63,7 @@ func (g *Gateway) IssueBypass(ctx context.Context, name string, life time.Durati
 
 // newBypass makes a code that is worth nothing yet.
 func (g *Gateway) newBypass(ctx context.Context, u *User, life time.Duration, uses int) (*Bypass, error) {
-	last, err := g.ending(ctx, u.Key())
+	last, err := g.codesEnding(ctx, u.Key())
 	return &Bypass{User: u, Code: g.code(4, 3), Uses: uses, Expires: g.now().Add(life), ending: last}, err
 }
 
@@ -122,7 +122,7 @@ func (g *Gateway) takeBypass(ctx context.Context, userKey, code string) (Proof, 
 // for one of the help desk, the next one.
 func (g *Gateway) goodBypass(ctx context.Context, userKey, data string) (bool, error) {
 	made, mark, _ := strings.Cut(data, "\n")
-	last, err := g.ending(ctx, userKey)
+	last, err := g.codesEnding(ctx, userKey)
 	if err != nil || last != "" && last != made {
 		return false, err
 	}

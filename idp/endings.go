@@ -15,23 +15,51 @@ const EndedKind = "ended"
 // endedLife is far longer than a sign-in takes from the judgement of its password to its session.
 const endedLife = 24 * time.Hour
 
-func endedID(userKey string) Hash { return hashOf(EndedKind + "\x00" + userKey) }
+// codesEndedKind is the kind of memo that marks whose codes of the service desk were ended. A new password of the person's own
+// ends none: the telephone may be lost and the password have expired.
+const codesEndedKind = "codesended"
+
+func endMarkID(kind, userKey string) Hash { return hashOf(kind + "\x00" + userKey) }
 
 // ending returns which end of the person's sessions was the last one, or "".
 func (g *Gateway) ending(ctx context.Context, userKey string) (string, error) {
-	m, err := g.store.Memo(ctx, EndedKind, endedID(userKey), g.now())
+	return g.endMark(ctx, EndedKind, userKey)
+}
+
+// codesEnding returns which end of the person's codes was the last one, or "".
+func (g *Gateway) codesEnding(ctx context.Context, userKey string) (string, error) {
+	return g.endMark(ctx, codesEndedKind, userKey)
+}
+
+func (g *Gateway) endMark(ctx context.Context, kind, userKey string) (string, error) {
+	m, err := g.store.Memo(ctx, kind, endMarkID(kind, userKey), g.now())
 	if errors.Is(err, ErrNotFound) {
 		return "", nil
 	}
 	return string(m.Data), err
 }
 
-// endAllBut ends the sessions of a person but the one kept, which may be none, and those that are just being made. The mark
-// comes first: who makes a session looks for it afterwards, so that of two which run beside each other one sees the other.
-func (g *Gateway) endAllBut(ctx context.Context, userKey string, keep Hash) (int, error) {
-	m := Memo{Kind: EndedKind, ID: endedID(userKey), Owner: userKey, Expires: g.now().Add(endedLife), Data: []byte(g.randomText())}
+func (g *Gateway) markEnd(ctx context.Context, kind, userKey string) error {
+	m := Memo{Kind: kind, ID: endMarkID(kind, userKey), Owner: userKey, Expires: g.now().Add(endedLife), Data: []byte(g.randomText())}
 	if err := g.store.PutMemo(ctx, m, 0); err != nil {
-		return 0, fmt.Errorf("marking the end of the sessions: %w", err)
+		return fmt.Errorf("marking the end of the sessions: %w", err)
+	}
+	return nil
+}
+
+// endAllBut ends the codes that the service desk gave to a person, and their sessions as endSessionsBut does.
+func (g *Gateway) endAllBut(ctx context.Context, userKey string, keep Hash) (int, error) {
+	if err := g.markEnd(ctx, codesEndedKind, userKey); err != nil {
+		return 0, err
+	}
+	return g.endSessionsBut(ctx, userKey, keep)
+}
+
+// endSessionsBut ends the sessions of a person but the one kept, which may be none, and those that are just being made. The mark
+// comes first: who makes a session looks for it afterwards, so that of two which run beside each other one sees the other.
+func (g *Gateway) endSessionsBut(ctx context.Context, userKey string, keep Hash) (int, error) {
+	if err := g.markEnd(ctx, EndedKind, userKey); err != nil {
+		return 0, err
 	}
 	return g.store.DeleteUserSessions(ctx, userKey, keep)
 }

@@ -12,15 +12,18 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
 
-// inviteKind and inviteLife belong to the codes that open a first enrollment.
+// What belongs to the codes that open an enrollment.
 const (
 	inviteKind = "invite"
-	inviteLife = 24 * time.Hour
 	inviteName = "invitation" // as a factor's name, for counting tries
+	// InviteLife is how long one is good where nobody says (security.md C-36), and MostInviteLife how long at most.
+	InviteLife     = 30 * time.Minute
+	MostInviteLife = 24 * time.Hour
 )
 
 // enrollable returns what the person on the way may set up: the factors that policy asks for, none of which
-// they have. Somebody who has one proves it instead; a factor that does not answer may be theirs.
+// they have. Somebody who has one proves it instead; a factor that does not answer may be theirs. Whoever was invited sets up
+// another beside what they have and cannot use.
 func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, error) {
 	if v.changes() {
 		return nil, Decision{}, nil // the password comes first
@@ -29,11 +32,25 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 	if err != nil || !d.asksFactor() {
 		return nil, d, err
 	}
-	ready, err := g.readyFactors(r.Context(), v, g.wanted(d))
+	wanted := g.wanted(d)
+	if v.flow.Invited && d.Outage == "" {
+		return g.here(wanted), d, nil
+	}
+	ready, err := g.readyFactors(r.Context(), v, wanted)
 	if err != nil || d.Outage != "" || len(ready.enrolled) > 0 || len(ready.unreachable) > 0 {
 		return nil, d, err // what stands in for a factor that cannot be asked has to be there already
 	}
 	return ready.open, d, nil
+}
+
+// here returns the factors of a list that people set up on pages of ours.
+func (g *Gateway) here(names []string) (list []Factor) {
+	for _, n := range names {
+		if f := g.factor(n); f != nil && setUpHere(f) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // getEnroll guards the first enrollment, then goes to the factor to set up.
@@ -142,23 +159,25 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 	if wrong {
 		return again(http.StatusUnauthorized, "That code is not right, or it has been used. Ask the service desk for a new one.")
 	}
-	v.flow.Invited = true
-	if err := g.keep(r.Context(), v); err != nil {
-		return err
-	}
-	return redirect(w, v.withFlow("/enroll"))
+	return g.invited(w, r, v)
 }
 
 // takeInvitation spends an invitation, or a code that stands in for a factor: whoever trusts a person with that trusts
 // them to set one up. It returns the name of what the code was.
 func (g *Gateway) takeInvitation(ctx context.Context, v *visitor, code string) (string, error) {
 	ctx, user := context.WithoutCancel(ctx), v.session.User.Key()
-	_, err := g.store.TakeMemo(ctx, inviteKind, codeID(user, code), g.now())
-	if !errors.Is(err, ErrNotFound) || len(code) > mostName || !g.policyFor(v).Rescue.takes(BypassFactor) {
+	err := g.spendInvitation(ctx, user, code)
+	if !errors.Is(err, ErrNotFound) || len(code) > mostName || !g.takesHere(v, BypassFactor) {
 		return inviteName, err
 	}
 	_, err = g.takeBypass(ctx, user, code)
 	return BypassFactor, err
+}
+
+// spendInvitation answers ErrNotFound where there is none like it.
+func (g *Gateway) spendInvitation(ctx context.Context, userKey, code string) error {
+	_, err := g.store.TakeMemo(ctx, inviteKind, codeID(userKey, code), g.now())
+	return err
 }
 
 // codeID is where a person's code is kept, of whatever kind. It holds the user, so that a code opens one account only.
@@ -167,9 +186,13 @@ func codeID(userKey, code string) Hash {
 	return hashOf(userKey + "\x00" + code)
 }
 
-// Invite makes a code that lets one person set up their first factor where policy would not let a password
-// alone do so. It is good once, for 24 hours. by is who does so, for the audit line, which is written first.
-func (g *Gateway) Invite(ctx context.Context, name, by string) (code string, u *User, expires time.Time, err error) {
+// Invite makes a code that lets one person set up a factor where policy would not let a password alone do so: their first one,
+// or another in the place of those that they cannot use. It is good once. by is who does so, for the audit line, which is
+// written first.
+func (g *Gateway) Invite(ctx context.Context, name string, life time.Duration, by string) (code string, u *User, expires time.Time, err error) {
+	if life <= 0 || life > MostInviteLife {
+		return "", nil, time.Time{}, fmt.Errorf("an invitation may be good for up to %s, not for %s", days(MostInviteLife), life)
+	}
 	f, err := g.find(ctx, name)
 	if err != nil {
 		return "", nil, time.Time{}, err
@@ -180,10 +203,9 @@ func (g *Gateway) Invite(ctx context.Context, name, by string) (code string, u *
 		}
 		return "", nil, time.Time{}, errors.Join(f.doubt(), ErrNoUser)
 	}
-	code, expires = g.code(4, 3), g.now().Add(inviteLife)
-	e := Event{Time: g.now(), Kind: EventInvite, Result: "issued", Ref: g.newRef(), By: by, User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}
-	if err := g.store.Append(ctx, e); err != nil {
-		return "", nil, time.Time{}, fmt.Errorf("writing the audit line: %w", err)
+	code, expires = g.code(4, 3), g.now().Add(life)
+	if err := g.note(ctx, Event{Kind: EventInvite, Result: "issued", By: by, User: f.user.Key(), Name: f.user.Name, Source: f.user.Source}); err != nil {
+		return "", nil, time.Time{}, err
 	}
 	m := Memo{Kind: inviteKind, ID: codeID(f.user.Key(), code), Owner: f.user.Key(), Expires: expires}
 	if err := g.store.PutMemo(ctx, m, 0); err != nil {

@@ -11,7 +11,7 @@ import (
 // C-36: an invitation opens the gate of the one account that it was made for, once, while it is young.
 func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 	h := newVenue(t)
-	code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
+	code, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test")
 	must(t, err)
 	try := func(who string) int {
 		h.use(who + h.clock.Now().String())
@@ -24,13 +24,13 @@ func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 	if got := try("bob"); got != http.StatusUnauthorized {
 		t.Errorf("another person: %d", got)
 	}
-	h.clock.move(25 * time.Hour)
+	h.clock.move(idp.InviteLife)
 	if got := try("alice"); got != http.StatusUnauthorized {
 		t.Errorf("too old: %d", got)
 	}
-	code, _, _, err = h.gateway.Invite(t.Context(), "alice", "the test")
+	code, _, _, err = h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test")
 	must(t, err)
-	h.clock.move(time.Hour)
+	h.clock.move(idp.InviteLife - time.Second)
 	if got := try("alice"); got != http.StatusSeeOther {
 		t.Errorf("its person: %d", got)
 	}
@@ -44,9 +44,9 @@ func TestC36AnInvitationIsOfOnePersonOnceAndNotForLong(t *testing.T) {
 func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 	for _, end := range []string{"revoke", "reset"} {
 		h := newVenue(t)
-		code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
+		code, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test")
 		must(t, err)
-		others, _, _, err := h.gateway.Invite(t.Context(), "bob", "the test")
+		others, _, _, err := h.gateway.Invite(t.Context(), "bob", idp.InviteLife, "the test")
 		must(t, err)
 		if end == "revoke" {
 			_, err = h.gateway.Revoke(t.Context(), "alice", "the test")
@@ -54,7 +54,7 @@ func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 			_, _, err = h.gateway.ResetMFA(t.Context(), "alice", "", "the test")
 		}
 		must(t, err)
-		later, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
+		later, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test")
 		must(t, err)
 		for _, c := range []struct {
 			who, code string
@@ -72,7 +72,7 @@ func TestC36InvitationsEndWithTheSessions(t *testing.T) {
 // Nobody is invited without a line that says by whom.
 func TestAnInvitationHasItsLineFirst(t *testing.T) {
 	h := newVenue(t)
-	_, _, _, err := h.gateway.Invite(t.Context(), "alice", "command as root")
+	_, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "command as root")
 	must(t, err)
 	if e := h.last(t, idp.EventInvite); e.By != "command as root" || e.User != "staff:alice" || e.Result != "issued" {
 		t.Errorf("%+v", e)
@@ -81,7 +81,7 @@ func TestAnInvitationHasItsLineFirst(t *testing.T) {
 	s.fails.Store(true)
 	g, err := idp.New(baseConfig(t, s, h.clock.Now))
 	must(t, err)
-	code, _, _, err := g.Invite(t.Context(), "bob", "command as root")
+	code, _, _, err := g.Invite(t.Context(), "bob", idp.InviteLife, "command as root")
 	if err == nil || code != "" {
 		t.Errorf("without a line: %q, %v", code, err)
 	}

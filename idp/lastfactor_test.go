@@ -63,7 +63,7 @@ func TestC38TheLastSecondStepThatIsTakenStays(t *testing.T) {
 			}
 		}
 	})
-	code, _, _, err := h.gateway.Invite(t.Context(), "bob", "the test")
+	code, _, _, err := h.gateway.Invite(t.Context(), "bob", idp.InviteLife, "the test")
 	must(t, err)
 	h.password(t, "bob", "/apps/salesforce")
 	h.form("/enroll", "code", code)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // together sends one form many times at once, from the browser in front, and returns how often it was let in.
@@ -81,7 +83,7 @@ func TestC29C35OneCodeShownAHundredTimes(t *testing.T) {
 // C-36: of a hundred who show one invitation, one gets past the gate.
 func TestC36OneInvitationShownAHundredTimes(t *testing.T) {
 	h := newBesieged(t, unchanged)
-	code, _, _, err := h.gateway.Invite(t.Context(), "alice", "the test")
+	code, _, _, err := h.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test")
 	must(t, err)
 	var browsers []*browser
 	for range 100 {

@@ -88,7 +88,7 @@ func mayHaveChanged(err error) bool {
 func (g *Gateway) changed(w http.ResponseWriter, r *http.Request, v *visitor, o *origin, begun Event) error {
 	ctx := context.WithoutCancel(r.Context())
 	// The others first: they are why there is a hurry. The password is changed whatever comes of that, and its line is due.
-	_, ended := g.endAllBut(ctx, v.session.User.Key(), v.session.ID)
+	_, ended := g.endSessionsBut(ctx, v.session.User.Key(), v.session.ID)
 	_, forgotten := g.forgetDevices(ctx, v.session.User.Key())
 	begun.Time, begun.Result = g.now(), Success
 	unfinished := errors.Join(ended, forgotten, g.record(r, begun))

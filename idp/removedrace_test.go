@@ -98,6 +98,14 @@ func (s *beside) PutEnrollment(ctx context.Context, e idp.Enrollment) error {
 	return s.Store.PutEnrollment(ctx, e)
 }
 
+func (s *beside) ReplaceEnrollments(ctx context.Context, user, factor string, list []idp.Enrollment) error {
+	if do := s.enrolling; do != nil {
+		s.enrolling = nil
+		do()
+	}
+	return s.Store.ReplaceEnrollments(ctx, user, factor, list)
+}
+
 func (s *beside) DeleteUserSessions(ctx context.Context, user string, keep idp.Hash) (int, error) {
 	if do := s.ending; do != nil {
 		s.ending = nil

@@ -108,18 +108,28 @@ func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 	}
 }
 
+// rescueFor returns what the policy says about codes where the visitor is going. A new password opens the portal, too: on the
+// way to one, both have to take a code.
+func (g *Gateway) rescueFor(v *visitor) *RescueSection {
+	here := g.policyFor(v).Rescue
+	if portal := g.guardOf("").For(&v.session.User).Rescue; v.changes() && portal.rank() > here.rank() {
+		return portal
+	}
+	return here
+}
+
 // rescueMode returns which codes count where the visitor is going.
 func (g *Gateway) rescueMode(v *visitor) RescueMode {
 	if v.flow.Desk {
 		return RescueOff
 	}
-	return g.policyFor(v).Rescue.mode()
+	return g.rescueFor(v).mode()
 }
 
 // takesHere reports whether a code of a kind stands in for a factor where the visitor is going. One that another application
 // took is none for one that takes none: what is set up behind it would open that one all the same.
 func (g *Gateway) takesHere(v *visitor, kind string) bool {
-	return !v.flow.Desk && g.policyFor(v).Rescue.takes(kind)
+	return !v.flow.Desk && g.rescueFor(v).takes(kind)
 }
 
 // countedHere returns the proofs without those by codes that are not taken where the visitor is going.
@@ -135,7 +145,7 @@ func (g *Gateway) postRescue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	_, due, err := g.rescueDue(r, v)
+	d, due, err := g.rescueDue(r, v)
 	if err != nil {
 		return err
 	}
@@ -152,19 +162,25 @@ func (g *Gateway) postRescue(w http.ResponseWriter, r *http.Request) error {
 		g.show(w, http.StatusTooManyRequests, page)
 		return nil
 	}
-	p, err := g.takeCode(r.Context(), v, r.PostForm.Get("code"))
+	p, err := g.takeCode(r, v, d, r.PostForm.Get("code"))
 	e := g.event(r, v, EventMFA, Success)
 	if e.Factor = p.Factor; err != nil {
 		e.Factor = rescueName
+	}
+	if e.Factor == inviteName {
+		e.Kind = EventInvite
 	}
 	wrong, err := g.judgedCode(r, v, rescueName, e, err)
 	if err != nil {
 		return err
 	}
-	if wrong {
+	switch {
+	case wrong:
 		page.Error, page.Wrong, page.Ref = wrongRescue, true, e.Ref
 		g.show(w, http.StatusUnauthorized, page)
 		return nil
+	case p.Factor == inviteName:
+		return g.invited(w, r, v)
 	}
 	if err := g.pass(w, r, v, p); err != nil {
 		return err
@@ -188,19 +204,35 @@ func (g *Gateway) judgedCode(r *http.Request, v *visitor, name string, e Event, 
 	return false, g.record(r, e)
 }
 
-// takeCode spends the code that somebody typed: a recovery code of theirs, else a bypass code.
-func (g *Gateway) takeCode(ctx context.Context, v *visitor, code string) (Proof, error) {
-	ctx, user, takes := context.WithoutCancel(ctx), v.session.User.Key(), g.policyFor(v).Rescue.takes
+// takeCode spends the code that somebody typed: a recovery code of theirs, else a bypass code, else an invitation, which proves
+// nothing and lets them set up what does.
+func (g *Gateway) takeCode(r *http.Request, v *visitor, d Decision, code string) (Proof, error) {
+	ctx, user := context.WithoutCancel(r.Context()), v.session.User.Key()
 	if len(code) > mostName {
 		return Proof{}, ErrNotFound
 	}
-	if takes(RecoveryFactor) {
+	if g.takesHere(v, RecoveryFactor) {
 		if p, err := g.takeRecoveryCode(ctx, user, code); !errors.Is(err, ErrNotFound) {
 			return p, err
 		}
 	}
-	if takes(BypassFactor) {
-		return g.takeBypass(ctx, user, code)
+	if !g.takesHere(v, BypassFactor) {
+		return Proof{}, ErrNotFound
 	}
-	return Proof{}, ErrNotFound
+	if p, err := g.takeBypass(ctx, user, code); !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	if v.changes() || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
+		return Proof{}, ErrNotFound // there is nothing to set up, and the invitation stays
+	}
+	return Proof{Factor: inviteName}, g.spendInvitation(ctx, user, code)
+}
+
+// invited opens the gate of an enrollment for the sign-in that is under way.
+func (g *Gateway) invited(w http.ResponseWriter, r *http.Request, v *visitor) error {
+	v.flow.Invited = true
+	if err := g.keep(r.Context(), v); err != nil {
+		return err
+	}
+	return redirect(w, v.withFlow("/enroll"))
 }

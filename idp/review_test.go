@@ -140,7 +140,7 @@ func TestAProofDoesNotOutliveTheWay(t *testing.T) {
 // An invitation opens the account it was made for, not the one that signs in next on the same way.
 func TestAnInvitationIsNotHandedOver(t *testing.T) {
 	h := newVenue(t)
-	code, _, _, err := h.gateway.Invite(t.Context(), "bob", "the test")
+	code, _, _, err := h.gateway.Invite(t.Context(), "bob", idp.InviteLife, "the test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,37 +48,39 @@ func TestNoPasswordIsChangedWhereThePolicyDenies(t *testing.T) {
 	}
 }
 
-// A code that one application takes is no factor for a new password on the way to what takes none.
+// A new password opens the portal, too: a code counts for it where both that and the application on the way take one.
 func TestACodeCountsForANewPasswordWhereItIsTaken(t *testing.T) {
-	v, d := newDomainVenue(t, func(c *idp.Config) {
-		c.Portal.Policy = "paperless"
-		c.Policies = append(c.Policies, &idp.Policy{Name: "paperless", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Rescue: &idp.RescueSection{Mode: idp.RescueOff}})
-	})
-	signIn := func() {
-		v.visit("/apps/connect")
+	for mode, want := range map[idp.RescueMode]string{idp.RescueAny: "newpassword", idp.RescueBypass: "newpassword", idp.RescueOff: "mfa"} {
+		v, d := newDomainVenue(t, func(c *idp.Config) {
+			c.Portal.Policy = "portal"
+			c.Policies = append(c.Policies, &idp.Policy{Name: "portal", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Rescue: &idp.RescueSection{Mode: mode}})
+		})
+		signIn := func() {
+			v.visit("/apps/connect")
+			v.arrive(t)
+			v.form("/login", "username", "anna", "password", "Summer-2025")
+			v.arrive(t)
+		}
+		signIn()
+		v.form("/enroll/totp", "code", v.codeNow(t))
 		v.arrive(t)
-		v.form("/login", "username", "anna", "password", "Summer-2025")
+		d.accounts["anna"].state = "must_change"
+		b, err := v.gateway.IssueBypass(t.Context(), "anna", time.Hour, 1, "the test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.use("second")
+		signIn()
+		v.visit("/rescue?f=" + flowID.FindStringSubmatch(v.now.body)[1])
+		v.form("/rescue", "code", b.Code)
 		v.arrive(t)
-	}
-	signIn()
-	v.form("/enroll/totp", "code", v.codeNow(t))
-	v.arrive(t)
-	d.accounts["anna"].state = "must_change"
-	b, err := v.gateway.IssueBypass(t.Context(), "anna", time.Hour, 1, "the test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.use("second")
-	signIn()
-	v.visit("/rescue?f=" + flowID.FindStringSubmatch(v.now.body)[1])
-	v.form("/rescue", "code", b.Code)
-	v.arrive(t)
-	if v.page() != "newpassword" {
-		t.Fatalf("on the way to the application: %q: %s", v.page(), v.words())
-	}
-	v.visit("/")
-	v.arrive(t)
-	if v.page() != "mfa" {
-		t.Errorf("on the way to the portal: %q: %s", v.page(), v.words())
+		if v.page() != want {
+			t.Errorf("the portal takes %s, on the way to the application: %q: %s", mode, v.page(), v.words())
+		}
+		v.visit("/")
+		v.arrive(t)
+		if v.page() != want {
+			t.Errorf("the portal takes %s, on the way to it: %q: %s", mode, v.page(), v.words())
+		}
 	}
 }

@@ -305,7 +305,7 @@ func (h *venue) enroll(ts *testscript.TestScript, _ []string) {
 }
 
 func (h *venue) invite(ts *testscript.TestScript, args []string) {
-	code, _, _, err := h.gateway.Invite(context.Background(), args[0], "the test")
+	code, _, _, err := h.gateway.Invite(context.Background(), args[0], idp.InviteLife, "the test")
 	ts.Check(err)
 	h.code = code
 }

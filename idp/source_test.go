@@ -288,7 +288,7 @@ func TestANameOfTwoDirectories(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	}
-	if _, _, _, err := v.gateway.Invite(t.Context(), "alice", "the test"); !errors.Is(err, idp.ErrAmbiguous) {
+	if _, _, _, err := v.gateway.Invite(t.Context(), "alice", idp.InviteLife, "the test"); !errors.Is(err, idp.ErrAmbiguous) {
 		t.Errorf("a code for one of two: %v", err)
 	}
 	if status, _ := v.try(t, "zoe", "right"); status != http.StatusSeeOther {
