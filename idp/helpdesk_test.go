@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -72,6 +73,7 @@ func (h *venue) reopen(t testing.TB, further idp.Source, policy string) {
 
 var (
 	helpedKey = regexp.MustCompile(`name="user" value="([^"]*)"`)
+	onceField = regexp.MustCompile(`name="once" value="([^"]*)"`)
 	givenCode = regexp.MustCompile(`<code>([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})</code>`)
 )
 
@@ -80,6 +82,10 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 	fields := []string{"/helpdesk", "kind=" + args[0], "name=" + args[1]}
 	if m := helpedKey.FindStringSubmatch(h.now.body); m != nil && args[0] != "find" {
 		fields = append(fields, "user="+m[1])
+	}
+	if m := onceField.FindStringSubmatch(h.now.body); m != nil && args[0] != "find" {
+		h.once = m[1]
+		fields = append(fields, "once="+h.once)
 	}
 	h.post(ts, append(fields, args[2:]...))
 	if m := givenCode.FindStringSubmatch(h.now.body); m != nil {
@@ -90,6 +96,7 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 // TestHelpDesk runs the scripts of testdata/helpdesk.
 //
 //	helpdesk KIND NAME [FIELD=VALUE…]  a form of the help desk; a code that it shows is :invitation
+//	again KIND NAME                    sends the form before once more, as a browser does that loads its answer again
 //	rescue                             opens "I can't use this" on the page of a second step
 //	keep-code, type-former             keeps the code, types it when there is another one
 //	remember, same NAME OTHER          keeps the page about NAME; that about OTHER tells nothing else
@@ -98,6 +105,11 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 func TestHelpDesk(t *testing.T) {
 	runScripts(t, "testdata/helpdesk", newDesk, map[string]func(*venue, *testscript.TestScript, []string){
 		"helpdesk": (*venue).helpDesk,
+		"again": func(h *venue, ts *testscript.TestScript, args []string) {
+			former := h.once
+			h.helpDesk(ts, append(args, "once="+former))
+			h.once = former
+		},
 		"rescue": func(h *venue, ts *testscript.TestScript, _ []string) {
 			h.wantPage(ts, []string{"mfa"})
 			h.get(ts, []string{"/rescue?f=" + flowID.FindStringSubmatch(h.now.body)[1]})
@@ -162,6 +174,30 @@ func TestHelpDeskLookUpsAreLimited(t *testing.T) {
 	h.authenticator(t)
 	if got := h.form("/helpdesk", "kind", "find", "name", "alice"); got.StatusCode != http.StatusOK {
 		t.Errorf("later: %d %s", got.StatusCode, h.words())
+	}
+}
+
+// Of many that send one form at the same moment, one is given a code.
+func TestHelpDeskFormCountsOnceAmongMany(t *testing.T) {
+	h := newDesk(t)
+	h.desk(t)
+	h.form("/helpdesk", "kind", "find", "name", "alice")
+	form := url.Values{
+		"f": {flowID.FindStringSubmatch(h.now.body)[1]}, "kind": {"code"}, "name": {"alice"}, "user": {"staff:alice"},
+		"once": {onceField.FindStringSubmatch(h.now.body)[1]},
+	}
+	var shown atomic.Int32
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if givenCode.MatchString(h.beside(h.now, "/helpdesk", maps.Clone(form)).Body.String()) {
+				shown.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := shown.Load(); n != 1 {
+		t.Errorf("%d codes were shown, want 1", n)
 	}
 }
 

@@ -90,6 +90,7 @@ type venue struct {
 	code     string   // last invitation or bypass code
 	paper    []string // recovery codes
 	former   string   // code before the last
+	once     string   // of the last form that does something once
 	shown    string   // page that was remembered
 	push     *push    // where a test has one
 }

@@ -284,6 +284,7 @@ type Settings struct {
 type HelpDesk struct {
 	Frame
 	F      string
+	Once   string // goes with "code" and "end" as once: each page does one thing, one time
 	Name   string // as typed
 	Error  string
 	Notice string // what was done

@@ -235,6 +235,7 @@ func samples(p *Pages) map[string]Page {
 		"helpdesk-error":     HelpDesk{Frame: desk, F: "form", Name: "alise", Error: "Nobody whom you help has that user name. Type it as the person does who signs in with it."},
 		"helpdesk-person":    sampleHelpDesk(desk, ""),
 		"helpdesk-code":      sampleHelpDesk(desk, "7KQ2-M4XD-91PA"),
+		"helpdesk-again":     sampleRepeated(desk),
 		"help-anonymous":     Help{Frame: Frame{Title: "Sign in"}, Address: "https://sso.example.com", Factors: []string{"authenticator app"}},
 		"error":              Error{Frame: in, Status: 403, Heading: "You have no role for Contact centre", Text: "Ask for one of the groups “Contact Centre Agents” or “Contact Centre Supervisors”.", Ref: "7KQ2-M4XD-91PA"},
 		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{"Try again", "/login"}},
@@ -263,11 +264,18 @@ func sampleHelpDesk(in Frame, code string) HelpDesk {
 			{Label: "My phone", Detail: "Passkey, added 12 March 2026, last used 4 May 2026 on Chrome on Android"},
 		},
 	}
-	d := HelpDesk{Frame: in, F: "form", Name: "ann@corp.example.com", Person: p}
+	d := HelpDesk{Frame: in, F: "form", Once: "once", Name: "ann@corp.example.com", Person: p}
 	if code == "" {
 		d.Notice = "Done: 2 sessions ended, 1 device forgotten. Codes that you gave before do not count any more."
-		p.Warnings = []string{"Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that."}
+		d.Person.Warnings = []string{"Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that."}
 	}
+	return d
+}
+
+// sampleRepeated is what a reload of the page with the code shows.
+func sampleRepeated(in Frame) HelpDesk {
+	d := sampleHelpDesk(in, "")
+	d.Notice = "That was done before, and nothing was done now. The code for Ann Agent was shown then, and is not shown again: if it was not heard, give another."
 	return d
 }
 
