@@ -194,25 +194,23 @@ func samples(p *Pages) map[string]Page {
 			Frame: timed, F: "flow", App: app, Rule: "Asked at every sign-in.", Ways: wrongWays, Own: true, Error: "That code is not right. Type the code that your app shows now.",
 			Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
 		},
-		"backup":           Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes on paper"}, {"totp", "Another authenticator app"}}},
-		"backup-due":       Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes on paper"}}},
-		"choosefactor-new": ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
-		"enroll":           enroll,
-		"enroll-error":     wrong,
-		"enrollcode":       EnrollCode{Frame: typed, F: "flow", App: app},
-		"enrollcode-error": EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
-		"rescue":           Rescue{Frame: typed, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
-		"rescue-error":     Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
-		"rescue-away":      Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
-		"rescue-off":       Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
-		"recoverycodes": RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: []string{
-			"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
-			"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
-		}},
-		"device":       Device{Frame: in, F: "flow", App: app, Days: 7},
-		"portal":       Portal{Frame: in, F: "form", Tiles: all},
-		"portal-one":   Portal{Frame: in, F: "form", Tiles: all[:1]},
-		"portal-three": Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
+		"backup":               Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes on paper"}, {"totp", "Another authenticator app"}}},
+		"backup-due":           Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes on paper"}}},
+		"choosefactor-new":     ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
+		"enroll":               enroll,
+		"enroll-error":         wrong,
+		"enrollcode":           EnrollCode{Frame: typed, F: "flow", App: app},
+		"enrollcode-error":     EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
+		"rescue":               Rescue{Frame: typed, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"rescue-error":         Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
+		"rescue-away":          Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
+		"rescue-off":           Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"recoverycodes":        RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: paperCodes},
+		"recoverycodes-backup": RecoveryCodes{Frame: timed, F: "flow", App: app, Done: Link{"I have kept them", "/backup"}, Codes: paperCodes},
+		"device":               Device{Frame: in, F: "flow", App: app, Days: 7},
+		"portal":               Portal{Frame: in, F: "form", Tiles: all},
+		"portal-one":           Portal{Frame: in, F: "form", Tiles: all[:1]},
+		"portal-three":         Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
 		"portal-news": Portal{Frame: in, F: "form", Tiles: all[:3], News: []News{
 			{ID: "n2", Text: "Your password was changed, and your remembered devices were forgotten.", Detail: "today, 08:02 UTC, from Firefox on Linux, 198.51.100.23"},
 			{ID: "n1", Text: "A code was made that stands in for your second step.", Detail: "3 May 2026, 17:40 UTC, by the service desk: command as root"},
@@ -242,6 +240,11 @@ func samples(p *Pages) map[string]Page {
 		"signedout":          SignedOut{Frame: f},
 		"signedout-to-other": SignedOut{Frame: f, Again: "/login?app=connect"},
 	}
+}
+
+var paperCodes = []string{
+	"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
+	"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
 }
 
 func sampleSettings(in Frame) Settings {
