@@ -267,7 +267,7 @@ func (g *Gateway) helpedPage(o *Overview) web.Helped {
 	}
 	for _, f := range g.factors {
 		if g.elsewhere(f.Name()) && locked(f.Name()) {
-			p.Warnings = append(p.Warnings, factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
+			p.Warnings = append(p.Warnings, g.factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
 		}
 	}
 	if !g.takesCode(u, BypassFactor) {

@@ -156,6 +156,7 @@ func samples(p *Pages) map[string]Page {
 		{Action: "/mfa/passkey", Factor: "passkey", Label: "Passkey", Text: key.Text, Options: `{"challenge":"AAAA"}`},
 		{Action: "/mfa/totp", Factor: "totp", Label: "Authenticator app", Digits: 6},
 		{Action: "/mfa/duo", Factor: "duo", Label: "Duo"},
+		{Action: "/mfa/duo-sales", Factor: "duo-sales", Label: "Duo for sales"},
 	}
 	wrongWays := []Way{ways[0], ways[1]}
 	wrongWays[1].Wrong = true
