@@ -287,7 +287,7 @@ type HelpDesk struct {
 	Once   string // goes with "code" and "end" as once: each page does one thing, one time
 	Name   string // as typed
 	Error  string
-	Notice string // what was done
+	Notice string // what was done for the person
 	Person Helped // without a Key there is none
 }
 
