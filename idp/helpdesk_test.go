@@ -73,7 +73,6 @@ func (h *venue) reopen(t testing.TB, further idp.Source, policy string) {
 
 var (
 	helpedKey = regexp.MustCompile(`name="user" value="([^"]*)"`)
-	onceField = regexp.MustCompile(`name="once" value="([^"]*)"`)
 	givenCode = regexp.MustCompile(`<code>([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})</code>`)
 )
 
@@ -82,10 +81,6 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 	fields := []string{"/helpdesk", "kind=" + args[0], "name=" + args[1]}
 	if m := helpedKey.FindStringSubmatch(h.now.body); m != nil && args[0] != "find" {
 		fields = append(fields, "user="+m[1])
-	}
-	if m := onceField.FindStringSubmatch(h.now.body); m != nil && args[0] != "find" {
-		h.once = m[1]
-		fields = append(fields, "once="+h.once)
 	}
 	h.post(ts, append(fields, args[2:]...))
 	if m := givenCode.FindStringSubmatch(h.now.body); m != nil {
@@ -105,11 +100,7 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 func TestHelpDesk(t *testing.T) {
 	runScripts(t, "testdata/helpdesk", newDesk, map[string]func(*venue, *testscript.TestScript, []string){
 		"helpdesk": (*venue).helpDesk,
-		"again": func(h *venue, ts *testscript.TestScript, args []string) {
-			former := h.once
-			h.helpDesk(ts, append(args, "once="+former))
-			h.once = former
-		},
+		"again":    again((*venue).helpDesk),
 		"rescue": func(h *venue, ts *testscript.TestScript, _ []string) {
 			h.wantPage(ts, []string{"mfa"})
 			h.get(ts, []string{"/rescue?f=" + flowID.FindStringSubmatch(h.now.body)[1]})

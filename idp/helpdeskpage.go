@@ -154,10 +154,10 @@ func (g *Gateway) help(r *http.Request, v *visitor, u *User) (helping, error) {
 // helpedBefore does nothing, for a form that was sent before, or that is not good any more.
 func (g *Gateway) helpedBefore(r *http.Request, v *visitor, u *User, did string) (helping, error) {
 	e := g.deskEvent(r, v, u, "", Success)
-	h := helping{status: http.StatusOK, notice: "That was done before, and nothing was done now. " + did}
+	h := helping{status: http.StatusOK, notice: doneBefore + did}
 	e.Reason = "repeated"
 	if did == "" {
-		h = helping{status: http.StatusConflict, notice: "That page was too old, or something else was done from it. Nothing was done now: look at what is so, and press the button again."}
+		h = helping{status: http.StatusConflict, notice: staleForm}
 		e.Result, e.Reason = Denied, "stale_form"
 	}
 	return h, g.record(r, e)

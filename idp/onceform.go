@@ -13,6 +13,12 @@ const (
 	doneKind = "done"
 )
 
+// What somebody is told whose browser sends such a form again, and before what is the case.
+const (
+	doneBefore = "That was done before, and nothing was done now. "
+	staleForm  = "That page was too old, or something else was done from it. Nothing was done now: look at what is so, and press the button again."
+)
+
 // onceMost is how many forms of a kind a browser may have open.
 const onceMost = 20
 
