@@ -105,8 +105,11 @@ func (a *App) buildSources(env *Env, cfg *idp.Config) error {
 }
 
 func (a *App) buildFactors(env *Env, cfg *idp.Config) error {
+	cfg.FactorLabels = make(map[string]string, len(a.Factors))
 	for _, f := range a.Factors {
-		factor, err := f.module.Factor(f.Name, env)
+		own := *env
+		own.Label, cfg.FactorLabels[f.Name] = f.Label, f.Label
+		factor, err := f.module.Factor(f.Name, &own)
 		if err != nil {
 			return fmt.Errorf("factor %s: %w", f.Name, err)
 		}

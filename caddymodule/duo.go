@@ -93,7 +93,7 @@ func (f *DuoFactor) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("a duo factor takes a block with: api_hostname, client_id, client_secret")
 	}
-	b := newBlock(d, "a duo factor", "api_hostname", "client_id", "client_secret", "username_attribute", "username_normalization", "proxy", "ca_file", "timeout")
+	b := newBlock(d, "a duo factor", "api_hostname", "client_id", "client_secret", "username_attribute", "username_normalization", "proxy", "ca_file", "timeout").beside(factorOptions)
 	for b.next() {
 		if err := f.parse(b); err != nil {
 			b.fail("%w", err)

@@ -14,6 +14,8 @@ type Env struct {
 	Portal *url.URL
 	// Title is what the portal calls itself.
 	Title string
+	// Label is what people call the factor that is built; empty where the configuration leaves that to it.
+	Label string
 	// Store keeps all state. It answers idp.ErrNotReady until the gateway has started.
 	Store idp.Store
 	// Issuer writes and signs SAML responses; all applications share it.

@@ -21,11 +21,17 @@ type FactorModule interface {
 type FactorEntry struct {
 	// Name of the factor, in policies and in addresses: lower-case letters, digits, - and _.
 	Name string `json:"name"`
+	// Label is what people call the factor, wherever they are shown its name. Default: "Authenticator app", "Passkey" or "Duo"
+	// where the name is totp, passkey or duo, else the name.
+	Label string `json:"label,omitempty"`
 	// Factor is the factor itself.
 	FactorRaw json.RawMessage `json:"factor,omitempty" caddy:"namespace=gatehouse.factors inline_key=kind"`
 
 	module FactorModule
 }
+
+// factorOptions are the options that every kind of factor has.
+var factorOptions = []string{"label"}
 
 func (f *FactorEntry) load(ctx caddy.Context) error {
 	if len(f.FactorRaw) == 0 {
@@ -45,10 +51,11 @@ func (f *FactorEntry) load(ctx caddy.Context) error {
 // parseFactor reads
 //
 //	factor <name> [<kind> [<args...>]] {
-//		…
+//		label <text>
+//		…options of the kind
 //	}
 //
-// The kind defaults to the name.
+// The kind defaults to the name. It takes its own options out and hands the rest to the kind.
 func parseFactor(d *caddyfile.Dispenser) (*FactorEntry, error) {
 	if !d.NextArg() {
 		return nil, d.Errf("factor takes: factor NAME [KIND] { … }; kinds: %s", kinds(FactorNamespace))
@@ -61,7 +68,13 @@ func parseFactor(d *caddyfile.Dispenser) (*FactorEntry, error) {
 		return nil, d.Errf("factor %s: the name stands for something that is no factor; choose another than: password, recovery, bypass", f.Name)
 	}
 	d.NextArg() // onto the kind, where it is written; else the name is the kind
-	kind, guest, err := parseGuest(d, "factor", FactorNamespace)
+	rest, err := takeOwn(d.NextSegment(), "factor "+f.Name, factorOptions, func(b *block) { b.text(&f.Label, "TEXT") })
+	if err != nil {
+		return nil, err
+	}
+	g := caddyfile.NewDispenser(rest)
+	g.Next()
+	kind, guest, err := parseGuest(g, "factor", FactorNamespace)
 	if err != nil {
 		return nil, err
 	}

@@ -20,8 +20,8 @@ func init() {
 // PasskeyFactor is a passkey: a key in somebody's phone, computer, password manager or security key. It is bound to the
 // portal's host.
 type PasskeyFactor struct {
-	// Label is what browsers call us when they ask. Default: the portal's title.
-	Label string `json:"label,omitempty"`
+	// Title is what browsers call us when they ask. Default: the portal's title.
+	Title string `json:"title,omitempty"`
 	// Passwordless says whether a passkey signs people in by itself, without name and password. Default: true.
 	Passwordless *bool `json:"passwordless,omitempty"`
 }
@@ -36,12 +36,12 @@ func (*PasskeyFactor) CaddyModule() caddy.ModuleInfo {
 
 // Factor implements [FactorModule].
 func (p *PasskeyFactor) Factor(name string, env *Env) (idp.Factor, error) {
-	label := p.Label
-	if label == "" {
-		label = env.Title
+	title := p.Title
+	if title == "" {
+		title = env.Title
 	}
 	return passkey.New(passkey.Config{
-		Name: name, Portal: env.Portal, Title: label, Store: env.Store,
+		Name: name, Portal: env.Portal, Title: title, Store: env.Store,
 		SecondFactor: p.Passwordless != nil && !*p.Passwordless,
 	})
 }
@@ -49,19 +49,19 @@ func (p *PasskeyFactor) Factor(name string, env *Env) (idp.Factor, error) {
 // UnmarshalCaddyfile reads
 //
 //	passkey {
-//		label <text>
+//		title <text>
 //		passwordless on|off
 //	}
 func (p *PasskeyFactor) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind
 	if d.NextArg() {
-		return d.Errf("a passkey factor takes a block with: label, passwordless; passkeys are bound to the host of the portal")
+		return d.Errf("a passkey factor takes a block with: title, passwordless; passkeys are bound to the host of the portal")
 	}
-	b := newBlock(d, "a passkey factor", "label", "passwordless")
+	b := newBlock(d, "a passkey factor", "title", "passwordless").beside(factorOptions)
 	for b.next() {
 		switch b.option {
-		case "label":
-			b.text(&p.Label, "TEXT")
+		case "title":
+			b.text(&p.Title, "TEXT")
 		case "passwordless":
 			b.onOff(&p.Passwordless)
 		}

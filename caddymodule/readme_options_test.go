@@ -74,10 +74,12 @@ func TestReadmeOptions(t *testing.T) {
 	}
 }
 
-// TestReadmeSourceOptions is TestReadmeOptions for what every source has, which no parser lists alone.
-func TestReadmeSourceOptions(t *testing.T) {
-	if table := optionTables(readme(t))["source"]; !slices.Equal(table, sourceOptions) {
-		t.Errorf("README.md has the options %v under source, the parser takes %v", table, sourceOptions)
+// TestReadmeEntryOptions is TestReadmeOptions for what every source and every factor has, which no parser lists alone.
+func TestReadmeEntryOptions(t *testing.T) {
+	for heading, takes := range map[string][]string{"source": sourceOptions, "factor": factorOptions} {
+		if table := optionTables(readme(t))[heading]; !slices.Equal(table, takes) {
+			t.Errorf("README.md has the options %v under %s, the parser takes %v", table, heading, takes)
+		}
 	}
 }
 
@@ -95,9 +97,10 @@ func taken(t *testing.T, heading, text string) (options []string) {
 	}
 	list, _, _ = strings.Cut(list, ", at ") // file and line
 	for option := range strings.SplitSeq(list, ", ") {
-		// What every application, and every source, takes has a table of its own.
+		// What every application, every source and every factor takes has a table of its own.
 		own := strings.HasPrefix(heading, "application ") && slices.Contains(entryOptions, option) ||
-			strings.HasPrefix(heading, "source ") && slices.Contains(sourceOptions, option)
+			strings.HasPrefix(heading, "source ") && slices.Contains(sourceOptions, option) ||
+			strings.HasPrefix(heading, "factor ") && slices.Contains(factorOptions, option)
 		if option != "" && !own {
 			options = append(options, option)
 		}

@@ -35,7 +35,7 @@ func (t *TOTPFactor) Factor(name string, env *Env) (idp.Factor, error) {
 	if issuer == "" {
 		issuer = env.Portal.Hostname()
 	}
-	return totp.New(totp.Config{Name: name, Issuer: issuer, Store: env.Store})
+	return totp.New(totp.Config{Name: name, Issuer: issuer, Label: env.Label, Store: env.Store})
 }
 
 // UnmarshalCaddyfile reads
@@ -48,7 +48,7 @@ func (t *TOTPFactor) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("a totp factor takes a block with: issuer")
 	}
-	b := newBlock(d, "a totp factor", "issuer")
+	b := newBlock(d, "a totp factor", "issuer").beside(factorOptions)
 	for b.next() {
 		b.text(&t.Issuer, "TEXT")
 	}

@@ -112,6 +112,14 @@ func TestLostPhone(t *testing.T) {
 	}
 	desk.Shoot("helpdesk-code")
 
+	// The page is loaded again: no other code is made, and the one that was used is not shown.
+	desk.Reload()
+	desk.WaitText("That was done before, and nothing was done now.")
+	if focus := desk.focus(); !strings.HasPrefix(focus, "That was done before") {
+		t.Errorf("the focus is on %q, not on what was done", focus)
+	}
+	desk.Shoot("helpdesk-again")
+
 	// Somebody else has the phone: what is open ends, the code with it.
 	desk.Click(`main button.danger`)
 	desk.WaitText("ended, 0 devices forgotten")
@@ -138,13 +146,13 @@ func (s serviceDesk) deskLines() {
 	}
 	for _, want := range []string{
 		"helpdesk outside otto@corp.example.test", "helpdesk not_found nobody@example.test", "helpdesk staff hugo@corp.example.test", "helpdesk oneself hilda@corp.example.test",
-		"helpdesk looked_up ann@corp.example.test", "bypass issued ann@corp.example.test", "logout revoked ann@corp.example.test",
+		"helpdesk looked_up ann@corp.example.test", "bypass issued ann@corp.example.test", "helpdesk repeated ann@corp.example.test", "logout revoked ann@corp.example.test",
 	} {
 		if !slices.Contains(got, want) {
 			s.t.Errorf("no line %q; there are %q", want, got)
 		}
 	}
-	if len(got) != 7 {
+	if len(got) != 8 {
 		s.t.Errorf("lines: %q", got)
 	}
 }

@@ -67,7 +67,7 @@ func (g *Gateway) leave(w http.ResponseWriter, r *http.Request, v *visitor, f as
 		return err
 	}
 	return g.handoff(w, v, web.Handoff{
-		App: factorLabel(f.factor.Name()), For: g.label(v.flow.App), URL: made.URL, Others: append(otherWays(v, f), web.Link{Label: "Cancel and go back", URL: "/"}),
+		App: g.factorLabel(f.factor.Name()), For: g.label(v.flow.App), URL: made.URL, Others: append(g.otherWays(v, f), web.Link{Label: "Cancel and go back", URL: "/"}),
 	})
 }
 
@@ -220,7 +220,7 @@ func (g *Gateway) judgeAway(w http.ResponseWriter, r *http.Request, v *visitor, 
 func (g *Gateway) notPassed(w http.ResponseWriter, r *http.Request, v *visitor, f asked, err error) error {
 	e := g.event(r, v, EventMFA, Failure)
 	e.Factor, e.Detail = f.factor.Name(), clip(err.Error())
-	status, sentence := http.StatusServiceUnavailable, factorLabel(f.factor.Name())+" did not answer. Try again in a minute."
+	status, sentence := http.StatusServiceUnavailable, g.factorLabel(f.factor.Name())+" did not answer. Try again in a minute."
 	public, ok := errors.AsType[*Error](err)
 	switch {
 	case ok:
@@ -258,8 +258,8 @@ func (g *Gateway) holdBack(w http.ResponseWriter, v *visitor, f asked, sentence 
 func (g *Gateway) showBefore(w http.ResponseWriter, v *visitor, f asked, status int, sentence string) {
 	name := f.factor.Name()
 	g.show(w, status, web.MFA{
-		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: factorLabel(name),
-		Text: "Continue takes you to " + factorLabel(name) + " once more.", App: g.label(v.flow.App),
-		Rule: why(f.d), Others: otherWays(v, f), Error: sentence,
+		Frame: g.frame(v), F: v.fid, Action: "/mfa/" + name, Factor: name, Heading: g.factorLabel(name),
+		Text: "Continue takes you to " + g.factorLabel(name) + " once more.", App: g.label(v.flow.App),
+		Rule: why(f.d), Others: g.otherWays(v, f), Error: sentence,
 	})
 }

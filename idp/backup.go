@@ -138,11 +138,11 @@ func (g *Gateway) getBackup(w http.ResponseWriter, r *http.Request) error {
 	if !due {
 		return g.next(w, r, v)
 	}
-	p := web.Backup{Frame: g.timed(v, "/backup", moreTime), F: v.fid, App: g.label(v.flow.App), Have: "your " + inSentence(factorLabel(s.only)), Due: s.mode == BackupRequire}
+	p := web.Backup{Frame: g.timed(v, "/backup", moreTime), F: v.fid, App: g.label(v.flow.App), Have: "your " + g.factorInSentence(s.only), Due: s.mode == BackupRequire}
 	for _, f := range s.add {
-		label := factorLabel(f.Name())
+		label := g.factorLabel(f.Name())
 		if f.Name() == s.only {
-			label = "Another " + inSentence(label)
+			label = "Another " + g.factorInSentence(s.only)
 		}
 		p.Choices = append(p.Choices, web.Option{Value: f.Name(), Label: label})
 	}

@@ -18,7 +18,8 @@ type Config struct {
 	SourceRules  []SourceRule // at most one for a source
 	Routes       Routes       // default: every source is asked, in their order
 	Factors      []Factor
-	Policies     []*Policy // as written; the one named "default" is the global one
+	FactorLabels map[string]string // what people call a factor, by its name; default: after the name
+	Policies     []*Policy         // as written; the one named "default" is the global one
 	Applications []AppConfig
 	HelpDesks    []HelpDesk
 	Sessions     SessionLimits

@@ -28,11 +28,13 @@
 //	readiness.go which factors somebody can use now
 //	mfa.go       a factor is challenged (step.go) and judged (tries.go: those that are just now); away.go where its page
 //	             is not ours; enroll.go sets one up behind its gate; fresh.go, what takes a second step that was passed a
-//	             moment ago; rescue.go, codes in the place of one (recovery.go, bypass.go)
+//	             moment ago; rescue.go, codes in the place of one (recovery.go, bypass.go); factorlabel.go,
+//	             what people call a factor
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go, owndevices.go) and help.go
-//	helpdesk.go  who may help whom; helpdeskpage.go does it, on what overview.go tells of a person
+//	helpdesk.go  who may help whom; helpdeskpage.go does it, on what overview.go tells of a person, and onceform.go
+//	             keeps a page that is loaded again from doing it again
 //	news.go      what was changed of somebody's sign-in, told at the next visit
 //	launch.go    the application's form, after its audit line is durable (audit.go)
 //	render.go    pages of package web, and every error as one of them

@@ -80,7 +80,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true, Backup: g.policyFor(v).Backup.mode() != BackupOff}
 	for _, f := range open {
-		p.Choices = append(p.Choices, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
+		p.Choices = append(p.Choices, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
@@ -282,7 +282,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 	view := v.flow.Step.View
 	p := web.Enroll{
 		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again", v.flow.Step), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
-		Heading: view.Title, Text: view.Text, App: g.label(v.flow.App),
+		Heading: g.heading(f, view, stepEnroll), Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
 	switch {
@@ -306,7 +306,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
 	for _, n := range g.taken(g.policyFor(v)) {
 		if setUpHere(g.factor(n)) && n != f.Name() {
-			links = append(links, web.Link{Label: factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n)})
 		}
 	}
 	return links

@@ -33,6 +33,7 @@ type Gateway struct {
 	routing      Routes
 	looks        looks
 	factors      []Factor
+	factorLabels map[string]string
 	policies     policySet
 	guard        *editions // of the portal
 	applications []application
@@ -73,7 +74,7 @@ func New(c Config) (*Gateway, error) {
 		portal: c.Portal, origin: c.Portal.URL.Scheme + "://" + c.Portal.URL.Host,
 		loopback: isLoopback(c.Portal.URL.Hostname()),
 		store:    c.Store, limiter: c.Limiter, limits: c.Sessions.WithDefaults(),
-		factors: c.Factors, metadata: c.Metadata, client: c.Client, facts: c.Facts,
+		factors: c.Factors, factorLabels: c.FactorLabels, metadata: c.Metadata, client: c.Client, facts: c.Facts,
 		log: c.Log, rand: c.Rand, told: &ruleTexts{}, desks: c.HelpDesks,
 	}
 	if err := g.desks.check(); err != nil {
@@ -200,13 +201,17 @@ func (g *Gateway) addApplications(apps []AppConfig) error {
 }
 
 func (g *Gateway) checkFactorNames() error {
-	known := map[string]bool{}
+	known, labels := map[string]bool{}, map[string]string{}
 	var names []string
 	for _, f := range g.factors {
 		if known[f.Name()] || ReservedFactor(f.Name()) {
 			return fmt.Errorf("factor %q is configured twice, or has a reserved name", f.Name())
 		}
-		known[f.Name()] = true
+		label := g.factorLabel(f.Name())
+		if other := labels[label]; other != "" {
+			return fmt.Errorf("factor %q: people call it %q, as they do factor %q; give one of them another label", f.Name(), label, other)
+		}
+		known[f.Name()], labels[label] = true, f.Name()
 		names = append(names, f.Name())
 	}
 	for _, p := range g.policies.all() {

@@ -53,6 +53,9 @@ func (h *venue) form(path string, fields ...string) *http.Response {
 	if m := flowID.FindStringSubmatch(h.now.body); m != nil {
 		v.Set("f", m[1])
 	}
+	if m := onceField.FindStringSubmatch(h.now.body); m != nil {
+		v.Set("once", m[1])
+	}
 	for i := 0; i+1 < len(fields); i += 2 {
 		v.Set(fields[i], fields[i+1])
 	}

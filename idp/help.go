@@ -18,7 +18,7 @@ func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
 		NewPhone: "Keep the old phone until the new one is set up. If it is gone, ask for help at the contact below: they can give you a code.",
 	}
 	for _, f := range g.factors {
-		p.Factors = append(p.Factors, factorLabel(f.Name()))
+		p.Factors = append(p.Factors, g.factorLabel(f.Name()))
 	}
 	for _, a := range g.applications {
 		p.Apps = append(p.Apps, a.tile.Label)

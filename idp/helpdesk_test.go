@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -90,6 +91,7 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 // TestHelpDesk runs the scripts of testdata/helpdesk.
 //
 //	helpdesk KIND NAME [FIELD=VALUE…]  a form of the help desk; a code that it shows is :invitation
+//	again KIND NAME                    sends the form before once more, as a browser does that loads its answer again
 //	rescue                             opens "I can't use this" on the page of a second step
 //	keep-code, type-former             keeps the code, types it when there is another one
 //	remember, same NAME OTHER          keeps the page about NAME; that about OTHER tells nothing else
@@ -98,6 +100,7 @@ func (h *venue) helpDesk(ts *testscript.TestScript, args []string) {
 func TestHelpDesk(t *testing.T) {
 	runScripts(t, "testdata/helpdesk", newDesk, map[string]func(*venue, *testscript.TestScript, []string){
 		"helpdesk": (*venue).helpDesk,
+		"again":    again((*venue).helpDesk),
 		"rescue": func(h *venue, ts *testscript.TestScript, _ []string) {
 			h.wantPage(ts, []string{"mfa"})
 			h.get(ts, []string{"/rescue?f=" + flowID.FindStringSubmatch(h.now.body)[1]})
@@ -162,6 +165,30 @@ func TestHelpDeskLookUpsAreLimited(t *testing.T) {
 	h.authenticator(t)
 	if got := h.form("/helpdesk", "kind", "find", "name", "alice"); got.StatusCode != http.StatusOK {
 		t.Errorf("later: %d %s", got.StatusCode, h.words())
+	}
+}
+
+// Of many that send one form at the same moment, one is given a code.
+func TestHelpDeskFormCountsOnceAmongMany(t *testing.T) {
+	h := newDesk(t)
+	h.desk(t)
+	h.form("/helpdesk", "kind", "find", "name", "alice")
+	form := url.Values{
+		"f": {flowID.FindStringSubmatch(h.now.body)[1]}, "kind": {"code"}, "name": {"alice"}, "user": {"staff:alice"},
+		"once": {onceField.FindStringSubmatch(h.now.body)[1]},
+	}
+	var shown atomic.Int32
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if givenCode.MatchString(h.beside(h.now, "/helpdesk", maps.Clone(form)).Body.String()) {
+				shown.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := shown.Load(); n != 1 {
+		t.Errorf("%d codes were shown, want 1", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -101,17 +102,7 @@ func (g *Gateway) postHelpDesk(w http.ResponseWriter, r *http.Request) error {
 		g.show(w, no.Status, page)
 		return nil
 	}
-	code := ""
-	switch r.PostForm.Get("kind") {
-	case "code":
-		code, err = g.giveCode(r, v, u)
-	case "end":
-		page.Notice, err = g.endFor(r, v, u)
-	default:
-		e := g.deskEvent(r, v, u, "", Success)
-		e.Reason = "looked_up"
-		err = g.record(r, e)
-	}
+	done, err := g.help(r, v, u)
 	if err != nil {
 		return err
 	}
@@ -119,10 +110,57 @@ func (g *Gateway) postHelpDesk(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Person = g.helpedPage(o)
-	page.Person.Code = code
-	g.show(w, http.StatusOK, page)
+	if page.Once, err = g.makeOnce(r.Context(), v, u.Key()); err != nil {
+		return err
+	}
+	page.Person, page.Notice = g.helpedPage(o), done.notice
+	page.Person.Code = done.code
+	g.show(w, done.status, page)
 	return nil
+}
+
+// helping is what came of a form of the help desk.
+type helping struct {
+	status int
+	code   string // shown this one time
+	notice string // what was done
+	again  string // what a browser is told that sends the form again
+}
+
+// help does what the form at hand is for, once.
+func (g *Gateway) help(r *http.Request, v *visitor, u *User) (helping, error) {
+	what := r.PostForm.Get("kind")
+	act := map[string]func(*http.Request, *visitor, *User) (helping, error){"code": g.giveCode, "end": g.endFor}[what]
+	if act == nil {
+		e := g.deskEvent(r, v, u, "", Success)
+		e.Reason = "looked_up"
+		return helping{status: http.StatusOK}, g.record(r, e)
+	}
+	did, err := g.takeOnce(r, v, what, u.Key())
+	if errors.Is(err, ErrSpent) || errors.Is(err, ErrNotFound) {
+		return g.helpedBefore(r, v, u, did)
+	}
+	if err != nil {
+		return helping{}, err
+	}
+	h, err := act(r, v, u)
+	if err != nil {
+		return h, err
+	}
+	h.status = http.StatusOK
+	return h, g.doneOnce(r, v, what, u.Key(), h.again)
+}
+
+// helpedBefore does nothing, for a form that was sent before, or that is not good any more.
+func (g *Gateway) helpedBefore(r *http.Request, v *visitor, u *User, did string) (helping, error) {
+	e := g.deskEvent(r, v, u, "", Success)
+	h := helping{status: http.StatusOK, notice: doneBefore + did}
+	e.Reason = "repeated"
+	if did == "" {
+		h = helping{status: http.StatusConflict, notice: staleForm}
+		e.Result, e.Reason = Denied, "stale_form"
+	}
+	return h, g.record(r, e)
 }
 
 // helped returns the person of a name that was typed, looked up as it would be at a sign-in, or why they are not helped. Each
@@ -173,26 +211,30 @@ func (g *Gateway) helped(r *http.Request, v *visitor, typed string) (*User, *Err
 }
 
 // giveCode makes the code that stands in for the person's second step, and ends the one before.
-func (g *Gateway) giveCode(r *http.Request, v *visitor, u *User) (string, error) {
+func (g *Gateway) giveCode(r *http.Request, v *visitor, u *User) (h helping, err error) {
 	b, err := g.newBypass(r.Context(), u, deskCodeLife, 1)
 	if err != nil {
-		return "", err
+		return h, err
 	}
 	if err := g.record(r, b.line(g.deskEvent(r, v, u, "", Success))); err != nil {
-		return "", err
+		return h, err
 	}
-	return b.Code, g.keepDeskBypass(context.WithoutCancel(r.Context()), b)
+	h.code = b.Code
+	h.again = "The code for " + u.Label() + " was shown then, and is not shown again: if it was not heard, give another."
+	return h, g.keepDeskBypass(context.WithoutCancel(r.Context()), b)
 }
 
 // endFor ends the person's sessions and forgets their devices.
-func (g *Gateway) endFor(r *http.Request, v *visitor, u *User) (string, error) {
+func (g *Gateway) endFor(r *http.Request, v *visitor, u *User) (h helping, err error) {
 	e := g.deskEvent(r, v, u, "", Success)
 	e.Kind, e.Reason = EventLogout, "revoked"
 	if err := g.record(r, e); err != nil {
-		return "", err
+		return h, err
 	}
 	sessions, devices, err := g.endAll(context.WithoutCancel(r.Context()), u.Key())
-	return fmt.Sprintf("Done: %s ended, %s forgotten. Codes that you gave before do not count any more.", counted(sessions, "session"), counted(devices, "device")), err
+	h.again = fmt.Sprintf("%s ended, %s forgotten. Codes that you gave before do not count any more.", counted(sessions, "session"), counted(devices, "device"))
+	h.notice = "Done: " + h.again
+	return h, err
 }
 
 func counted(n int, noun string) string {
@@ -225,7 +267,7 @@ func (g *Gateway) helpedPage(o *Overview) web.Helped {
 	}
 	for _, f := range g.factors {
 		if g.elsewhere(f.Name()) && locked(f.Name()) {
-			p.Warnings = append(p.Warnings, factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
+			p.Warnings = append(p.Warnings, g.factorLabel(f.Name())+" was tried too often without being confirmed: for a while, it is not asked. An administrator can lift that.")
 		}
 	}
 	if !g.takesCode(u, BypassFactor) {

@@ -169,8 +169,8 @@ func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, a asked, start b
 	view, f := v.flow.Step.View, a.factor
 	g.show(w, status, web.MFA{
 		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime, v.flow.Step), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
-		Heading: view.Title, Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
-		Rule: why(a.d), Others: otherWays(v, a), Error: message,
+		Heading: g.heading(f, view, stepVerify), Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
+		Rule: why(a.d), Others: g.otherWays(v, a), Error: message,
 	})
 }
 

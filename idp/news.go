@@ -36,13 +36,13 @@ func (n *news) madeBy(s *Session) bool {
 }
 
 // newsText says what an audit line means for the person it is about, or is empty where they need not hear of it.
-func newsText(e *Event) string {
+func (g *Gateway) newsText(e *Event) string {
 	if e.Result != Success || e.User == "" {
 		return ""
 	}
 	switch e.Kind {
 	case EventEnroll:
-		return enrollNewsText(e)
+		return g.enrollNewsText(e)
 	case EventMFA:
 		switch e.Factor {
 		case RecoveryFactor:
@@ -76,8 +76,8 @@ func newsText(e *Event) string {
 	return ""
 }
 
-func enrollNewsText(e *Event) string {
-	step := "second step (" + factorLabel(e.Factor) + ")"
+func (g *Gateway) enrollNewsText(e *Event) string {
+	step := "second step (" + g.factorLabel(e.Factor) + ")"
 	switch {
 	case e.Factor == RecoveryFactor && e.Reason == "made":
 		return "New recovery codes were made. Those from before do not count any more."
@@ -97,7 +97,7 @@ func enrollNewsText(e *Event) string {
 
 // announce keeps an audit line for its person where they have to hear of it.
 func (g *Gateway) announce(ctx context.Context, e Event) error {
-	if newsText(&e) == "" {
+	if g.newsText(&e) == "" {
 		return nil
 	}
 	n := news{Event: e}
@@ -144,7 +144,7 @@ func (g *Gateway) newsFor(ctx context.Context, v *visitor) (out []web.News, err 
 			return nil, fmt.Errorf("reading what is told: %w", err)
 		}
 		if !n.madeBy(v.session) {
-			out = append(out, web.News{ID: hex.EncodeToString(m.ID[:]), Text: newsText(&n.Event), Detail: g.fromWhere(&n.Event)})
+			out = append(out, web.News{ID: hex.EncodeToString(m.ID[:]), Text: g.newsText(&n.Event), Detail: g.fromWhere(&n.Event)})
 		}
 	}
 	return out, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/gatehouse-sso/gatehouse/idp/web"
 )
@@ -201,11 +200,11 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 }
 
 // otherWays are the links from a factor that is asked to those that the person has beside it, and on from all of them.
-func otherWays(v *visitor, a asked) []web.Link {
+func (g *Gateway) otherWays(v *visitor, a asked) []web.Link {
 	var links []web.Link
 	for _, f := range a.ready.enrolled {
 		if f.Name() != a.factor.Name() {
-			links = append(links, web.Link{Label: factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
+			links = append(links, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
 		}
 	}
 	return append(links, v.rescueLink(len(a.ready.enrolled)))
@@ -217,25 +216,4 @@ func (v *visitor) rescueLink(factors int) web.Link {
 		return web.Link{Label: "I can’t use any of these", URL: v.withFlow("/rescue")}
 	}
 	return web.Link{Label: "I can’t use this", URL: v.withFlow("/rescue")}
-}
-
-// factorLabel is what people call a factor.
-func factorLabel(name string) string {
-	switch name {
-	case "totp":
-		return "Authenticator app"
-	case "duo":
-		return "Duo"
-	case "passkey":
-		return "Passkey"
-	}
-	return strings.ToUpper(name[:1]) + name[1:]
-}
-
-// inSentence is a label amid other words. A name keeps its capital letter.
-func inSentence(label string) string {
-	if strings.HasPrefix(label, "Duo") {
-		return label
-	}
-	return strings.ToLower(label)
 }

@@ -24,11 +24,12 @@ type Overview struct {
 // Described is an enrollment without its secret, and what the factor tells of it beyond that.
 type Described struct {
 	Enrollment
+	Kind string // what people call the factor
 	More string // see [Describer]
 }
 
 func (g *Gateway) described(e Enrollment) Described {
-	out := Described{Enrollment: e}
+	out := Described{Enrollment: e, Kind: g.factorLabel(e.Factor)}
 	if d, ok := g.factor(e.Factor).(Describer); ok {
 		out.More = d.Describe(e)
 	}

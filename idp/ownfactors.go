@@ -26,7 +26,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 	}
 	for _, f := range g.factors {
 		if setUpHere(f) {
-			add = append(add, web.Link{Label: "Add " + withArticle(inSentence(factorLabel(f.Name()))), URL: "/enroll/" + f.Name()})
+			add = append(add, web.Link{Label: "Add " + withArticle(g.factorInSentence(f.Name())), URL: "/enroll/" + f.Name()})
 		}
 	}
 	return own, add, nil
@@ -35,15 +35,15 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 // item says in words what somebody has set up.
 func (e Described) item(now time.Time) web.Item {
 	item := web.Item{ID: e.Factor + "/" + e.ID, Label: e.Label, Detail: "added " + onDay(e.Created, now) + used(e.Used, now) + e.More}
-	if kind := factorLabel(e.Factor); !strings.HasPrefix(item.Label, kind) {
-		item.Detail = kind + ", " + item.Detail
+	if !strings.HasPrefix(item.Label, e.Kind) {
+		item.Detail = e.Kind + ", " + item.Detail
 	}
 	return item
 }
 
 // withArticle is "a passkey", "an authenticator app".
 func withArticle(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
+	if strings.ContainsRune("aeiouAEIOU", rune(noun[0])) {
 		return "an " + noun
 	}
 	return "a " + noun

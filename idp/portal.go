@@ -131,7 +131,7 @@ func (g *Gateway) askedLabel(p *Policy, d Decision) string {
 	case 0:
 		return "second step"
 	case 1:
-		return inSentence(factorLabel(names[0]))
+		return g.factorInSentence(names[0])
 	}
 	return "second step"
 }

@@ -89,12 +89,25 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	if !g.proved(v) {
 		return g.showSettings(w, r, v, "Set up a second step first: recovery codes stand in for one.")
 	}
+	user := v.session.User.Key()
+	did, err := g.takeOnce(r, v, RecoveryFactor, user)
+	switch {
+	case errors.Is(err, ErrSpent):
+		return g.showSettings(w, r, v, doneBefore+did)
+	case errors.Is(err, ErrNotFound):
+		return g.showSettings(w, r, v, staleForm)
+	case err != nil:
+		return err
+	}
 	codes, err := g.newRecoveryCodes(r, v)
 	if err != nil {
 		return err
 	}
 	if err := g.alive(r.Context(), v); err != nil { // they were reset meanwhile, and these with them
-		return errors.Join(err, g.dropRecoveryCodes(context.WithoutCancel(r.Context()), v.session.User.Key()))
+		return errors.Join(err, g.dropRecoveryCodes(context.WithoutCancel(r.Context()), user))
+	}
+	if err := g.doneOnce(r, v, RecoveryFactor, user, "Your codes were shown then, and are not shown again: if you did not keep them, make new ones."); err != nil {
+		return err
 	}
 	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
 	return nil

@@ -125,11 +125,11 @@ func TestWhatIsSetUpBesideAResetIsGone(t *testing.T) {
 			h.gateway, err = idp.New(baseConfig(t, s, h.clock.Now))
 			must(t, err)
 			h.signIn(t, "alice")
-			form := url.Values{"kind": {"recovery"}, "make": {"yes"}}
 			h.visit(setUp)
 			h.arrive(t)
-			if setUp != "/settings" {
-				form = url.Values{"code": {h.codeNow(t)}}
+			form := url.Values{"code": {h.codeNow(t)}}
+			if setUp == "/settings" {
+				form = url.Values{"kind": {"recovery"}, "make": {"yes"}, "once": {onceField.FindStringSubmatch(h.now.body)[1]}}
 			}
 			reset := func() {
 				_, _, err := h.gateway.ResetMFA(t.Context(), "alice", "", "the test")

@@ -61,10 +61,10 @@ func (g *Gateway) showAway(w http.ResponseWriter, r *http.Request, v *visitor, d
 	if cause := v.silence(silent); cause != nil {
 		e.Detail = clip(cause.Error())
 	}
-	no := &Error{Status: http.StatusServiceUnavailable, Public: notAnswering(silent) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
+	no := &Error{Status: http.StatusServiceUnavailable, Public: g.notAnswering(silent) + " Try again in a minute.", Reason: "factor_unreachable", Err: ready.err}
 	if outOfReach(d) {
 		e.Kind, e.Result = EventDecision, Denied
-		no = &Error{Status: http.StatusForbidden, Public: notAnswering(silent) + " This does not open without it. Try again in a few minutes.", Reason: d.Reason}
+		no = &Error{Status: http.StatusForbidden, Public: g.notAnswering(silent) + " This does not open without it. Try again in a few minutes.", Reason: d.Reason}
 	}
 	g.decidedBy(&e, v, d)
 	e.Reason = no.Reason
@@ -93,11 +93,11 @@ func (v *visitor) silence(factors []string) error {
 }
 
 // notAnswering says which second step does not answer.
-func notAnswering(factors []string) string {
+func (g *Gateway) notAnswering(factors []string) string {
 	if len(factors) != 1 || factors[0] == "" {
 		return "Your second step does not answer just now."
 	}
-	return factorLabel(factors[0]) + " does not answer just now."
+	return g.factorLabel(factors[0]) + " does not answer just now."
 }
 
 func (g *Gateway) rescuePage(v *visitor) web.Rescue {

@@ -54,7 +54,7 @@ func TestRescue(t *testing.T) {
 			_, err := h.gateway.Revoke(context.Background(), args[0], "the test")
 			ts.Check(err)
 		},
-		"keep": (*venue).keepPaper, "type": (*venue).typePaper,
+		"keep": (*venue).keepPaper, "type": (*venue).typePaper, "again": again((*venue).post),
 		"get-f": func(h *venue, ts *testscript.TestScript, args []string) {
 			h.get(ts, []string{args[0] + "?f=" + flowID.FindStringSubmatch(h.now.body)[1]})
 		},

@@ -90,6 +90,7 @@ type venue struct {
 	code     string   // last invitation or bypass code
 	paper    []string // recovery codes
 	former   string   // code before the last
+	once     string   // of the last form that does something once; see again
 	shown    string   // page that was remembered
 	push     *push    // where a test has one
 }
@@ -161,9 +162,10 @@ func (h *venue) do(r *http.Request) {
 }
 
 var (
-	otpauth  = regexp.MustCompile(`data-otpauth="([^"]+)"`)
-	flowID   = regexp.MustCompile(`name="f" value="([^"]*)"`)
-	pageName = regexp.MustCompile(`data-page="([^"]+)"`)
+	otpauth   = regexp.MustCompile(`data-otpauth="([^"]+)"`)
+	flowID    = regexp.MustCompile(`name="f" value="([^"]*)"`)
+	onceField = regexp.MustCompile(`name="once" value="([^"]*)"`)
+	pageName  = regexp.MustCompile(`data-page="([^"]+)"`)
 )
 
 func (h *venue) request(method, path string, body io.Reader) *http.Request {
@@ -188,6 +190,10 @@ func (h *venue) post(ts *testscript.TestScript, args []string) {
 	if m := flowID.FindStringSubmatch(h.now.body); m != nil {
 		form.Set("f", m[1])
 	}
+	if m := onceField.FindStringSubmatch(h.now.body); m != nil {
+		form.Set("once", m[1])
+		h.once = m[1]
+	}
 	headers := http.Header{}
 	for _, a := range args[1:] {
 		name, value, _ := strings.Cut(a, "=")
@@ -206,6 +212,15 @@ func (h *venue) post(ts *testscript.TestScript, args []string) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	maps.Copy(r.Header, headers)
 	h.do(r)
+}
+
+// again sends the form before once more, as a browser does that loads its answer again.
+func again(send func(*venue, *testscript.TestScript, []string)) func(*venue, *testscript.TestScript, []string) {
+	return func(h *venue, ts *testscript.TestScript, args []string) {
+		former := h.once
+		send(h, ts, append(args, "once="+former))
+		h.once = former
+	}
 }
 
 // totp returns the code of now.

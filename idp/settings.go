@@ -72,6 +72,11 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		if p.Codes, err = g.recoveryLeft(ctx, user); err != nil {
 			return err
 		}
+		if g.proved(v) { // without, the button leads to a second step and back to another page
+			if p.Once, err = g.makeOnce(ctx, v, user); err != nil {
+				return err
+			}
+		}
 	}
 	if p.Devices, err = g.ownDevices(r, v); err != nil {
 		return err

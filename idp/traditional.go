@@ -107,7 +107,7 @@ func (g *Gateway) showPrompt(w http.ResponseWriter, r *http.Request, v *visitor,
 	}
 	digits, options := false, false
 	for _, f := range ready.enrolled {
-		way := web.Way{Action: "/mfa/" + f.Name(), Factor: f.Name(), Label: factorLabel(f.Name()), Wrong: f.Name() == wrong}
+		way := web.Way{Action: "/mfa/" + f.Name(), Factor: f.Name(), Label: g.factorLabel(f.Name()), Wrong: f.Name() == wrong}
 		if s := v.flow.waiting(f, g.now()); s != nil {
 			way.Text, way.Digits, way.Options, way.Closed = s.View.Text, s.View.Digits, s.View.Options, s.View.Closed
 			if digits && way.Digits > 0 || options && way.Options != "" {

@@ -107,7 +107,7 @@ func (f *Factor) FinishEnroll(ctx context.Context, u *idp.User, m []byte, answer
 	if len(apps) >= MaxApps {
 		return idp.Proof{}, tooMany()
 	}
-	label := idp.FreeLabel(firstLabel, func(label string) bool {
+	label := idp.FreeLabel(f.label, func(label string) bool {
 		return slices.ContainsFunc(apps, func(o idp.Enrollment) bool { return o.Label == label })
 	})
 	err = f.store.PutEnrollment(ctx, idp.Enrollment{

@@ -37,6 +37,7 @@ const DefaultName = "totp"
 type Config struct {
 	Name   string           // in the configuration and in addresses; default DefaultName
 	Issuer string           // what the app calls us: the portal's title
+	Label  string           // what people find a new app under; default "Authenticator app"
 	Store  idp.Enrollments  // keeps the seeds, sealed
 	Now    func() time.Time // default time.Now
 	Rand   io.Reader        // default crypto/rand
@@ -46,6 +47,7 @@ type Config struct {
 type Factor struct {
 	name   string
 	issuer string
+	label  string
 	store  idp.Enrollments
 	now    func() time.Time
 	rand   io.Reader
@@ -67,6 +69,9 @@ func New(c Config) (*Factor, error) {
 	if c.Store == nil {
 		return nil, errors.New("totp: it needs a store")
 	}
+	if c.Label == "" {
+		c.Label = firstLabel
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -74,7 +79,7 @@ func New(c Config) (*Factor, error) {
 		c.Rand = rand.Reader
 	}
 	return &Factor{
-		name: c.Name, issuer: c.Issuer, store: c.Store, now: c.Now, rand: c.Rand,
+		name: c.Name, issuer: c.Issuer, label: c.Label, store: c.Store, now: c.Now, rand: c.Rand,
 		enrolling: make(chan struct{}, 1),
 	}, nil
 }

@@ -261,7 +261,7 @@ type Handoff struct {
 
 // Settings shows a person their own factors, devices and sessions. Each button posts f,
 // kind ("factor", "device" or "session") and remove (the ID, for all devices "all", for all other sessions "others") to /settings; a factor's name is changed by f, kind,
-// rename (the ID) and label; new recovery codes are made by f, kind "recovery" and make.
+// rename (the ID) and label; new recovery codes are made by f, kind "recovery", once and make.
 type Settings struct {
 	Frame
 	F        string
@@ -272,8 +272,9 @@ type Settings struct {
 	Notice   string
 	News     []News
 
-	Recovery bool // recovery codes count somewhere
-	Codes    int  // how many the person has left
+	Recovery bool   // recovery codes count somewhere
+	Codes    int    // how many the person has left
+	Once     string // goes with "recovery", so that a page makes them one time; empty where a second step has to be passed first
 
 	Password        Link   // where the password is changed, if it can be here
 	PasswordExpires string // "2 January 2027", if it does
@@ -284,9 +285,10 @@ type Settings struct {
 type HelpDesk struct {
 	Frame
 	F      string
+	Once   string // goes with "code" and "end" as once: each page does one thing, one time
 	Name   string // as typed
 	Error  string
-	Notice string // what was done
+	Notice string // what was done for the person
 	Person Helped // without a Key there is none
 }
 

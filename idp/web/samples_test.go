@@ -156,6 +156,7 @@ func samples(p *Pages) map[string]Page {
 		{Action: "/mfa/passkey", Factor: "passkey", Label: "Passkey", Text: key.Text, Options: `{"challenge":"AAAA"}`},
 		{Action: "/mfa/totp", Factor: "totp", Label: "Authenticator app", Digits: 6},
 		{Action: "/mfa/duo", Factor: "duo", Label: "Duo"},
+		{Action: "/mfa/duo-sales", Factor: "duo-sales", Label: "Duo for sales"},
 	}
 	wrongWays := []Way{ways[0], ways[1]}
 	wrongWays[1].Wrong = true
@@ -194,25 +195,23 @@ func samples(p *Pages) map[string]Page {
 			Frame: timed, F: "flow", App: app, Rule: "Asked at every sign-in.", Ways: wrongWays, Own: true, Error: "That code is not right. Type the code that your app shows now.",
 			Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
 		},
-		"backup":           Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes on paper"}, {"totp", "Another authenticator app"}}},
-		"backup-due":       Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes on paper"}}},
-		"choosefactor-new": ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
-		"enroll":           enroll,
-		"enroll-error":     wrong,
-		"enrollcode":       EnrollCode{Frame: typed, F: "flow", App: app},
-		"enrollcode-error": EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
-		"rescue":           Rescue{Frame: typed, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
-		"rescue-error":     Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
-		"rescue-away":      Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
-		"rescue-off":       Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
-		"recoverycodes": RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: []string{
-			"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
-			"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
-		}},
-		"device":       Device{Frame: in, F: "flow", App: app, Days: 7},
-		"portal":       Portal{Frame: in, F: "form", Tiles: all},
-		"portal-one":   Portal{Frame: in, F: "form", Tiles: all[:1]},
-		"portal-three": Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
+		"backup":               Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes on paper"}, {"totp", "Another authenticator app"}}},
+		"backup-due":           Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes on paper"}}},
+		"choosefactor-new":     ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
+		"enroll":               enroll,
+		"enroll-error":         wrong,
+		"enrollcode":           EnrollCode{Frame: typed, F: "flow", App: app},
+		"enrollcode-error":     EnrollCode{Frame: typed, F: "flow", Error: "That code is not right or has expired."},
+		"rescue":               Rescue{Frame: typed, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"rescue-error":         Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
+		"rescue-away":          Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
+		"rescue-off":           Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
+		"recoverycodes":        RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: paperCodes},
+		"recoverycodes-backup": RecoveryCodes{Frame: timed, F: "flow", App: app, Done: Link{"I have kept them", "/backup"}, Codes: paperCodes},
+		"device":               Device{Frame: in, F: "flow", App: app, Days: 7},
+		"portal":               Portal{Frame: in, F: "form", Tiles: all},
+		"portal-one":           Portal{Frame: in, F: "form", Tiles: all[:1]},
+		"portal-three":         Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
 		"portal-news": Portal{Frame: in, F: "form", Tiles: all[:3], News: []News{
 			{ID: "n2", Text: "Your password was changed, and your remembered devices were forgotten.", Detail: "today, 08:02 UTC, from Firefox on Linux, 198.51.100.23"},
 			{ID: "n1", Text: "A code was made that stands in for your second step.", Detail: "3 May 2026, 17:40 UTC, by the service desk: command as root"},
@@ -235,12 +234,18 @@ func samples(p *Pages) map[string]Page {
 		"helpdesk-error":     HelpDesk{Frame: desk, F: "form", Name: "alise", Error: "Nobody whom you help has that user name. Type it as the person does who signs in with it."},
 		"helpdesk-person":    sampleHelpDesk(desk, ""),
 		"helpdesk-code":      sampleHelpDesk(desk, "7KQ2-M4XD-91PA"),
+		"helpdesk-again":     sampleRepeated(desk),
 		"help-anonymous":     Help{Frame: Frame{Title: "Sign in"}, Address: "https://sso.example.com", Factors: []string{"authenticator app"}},
 		"error":              Error{Frame: in, Status: 403, Heading: "You have no role for Contact centre", Text: "Ask for one of the groups “Contact Centre Agents” or “Contact Centre Supervisors”.", Ref: "7KQ2-M4XD-91PA"},
 		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{"Try again", "/login"}},
 		"signedout":          SignedOut{Frame: f},
 		"signedout-to-other": SignedOut{Frame: f, Again: "/login?app=connect"},
 	}
+}
+
+var paperCodes = []string{
+	"7KQ2-M4XD-91PA-C0DE", "3FHT-VW8N-Q2RB-55ZK", "X0Y1-9MPA-7D4C-HJ6T", "B8NS-2KEE-R7VQ-M1WF", "0AZ9-P6TK-D3XH-YC42",
+	"6WRT-N8JB-Q5SV-1E7M", "K2DF-H9XA-3PYC-Z0TG", "V4MB-7SNE-W1QJ-R8K6", "9CXP-T5ZH-F2DA-Y3NV", "E1GK-J7RM-8BWS-4XQ0",
 }
 
 func sampleSettings(in Frame) Settings {
@@ -250,7 +255,7 @@ func sampleSettings(in Frame) Settings {
 		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true, More: []string{"No second step for this portal and Contact centre, which share it, until 10 May 2026", "No second step for Wiki until 4 May 2026"}}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
-		Add:      []Link{{"Add a passkey", "/enroll/passkey"}}, Recovery: true, Codes: 7,
+		Add:      []Link{{"Add a passkey", "/enroll/passkey"}}, Recovery: true, Codes: 7, Once: "once",
 		Password: Link{"Change your password", "/password"}, PasswordExpires: "7 March 2026",
 	}
 }
@@ -263,11 +268,18 @@ func sampleHelpDesk(in Frame, code string) HelpDesk {
 			{Label: "My phone", Detail: "Passkey, added 12 March 2026, last used 4 May 2026 on Chrome on Android"},
 		},
 	}
-	d := HelpDesk{Frame: in, F: "form", Name: "ann@corp.example.com", Person: p}
+	d := HelpDesk{Frame: in, F: "form", Once: "once", Name: "ann@corp.example.com", Person: p}
 	if code == "" {
 		d.Notice = "Done: 2 sessions ended, 1 device forgotten. Codes that you gave before do not count any more."
-		p.Warnings = []string{"Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that."}
+		d.Person.Warnings = []string{"Too many wrong codes were typed in the place of a second step: for a while, none is taken. An administrator can lift that."}
 	}
+	return d
+}
+
+// sampleRepeated is what a reload of the page with the code shows.
+func sampleRepeated(in Frame) HelpDesk {
+	d := sampleHelpDesk(in, "")
+	d.Notice = "That was done before, and nothing was done now. The code for Ann Agent was shown then, and is not shown again: if it was not heard, give another."
 	return d
 }
 
