@@ -63,6 +63,9 @@ type Decliner interface {
 type Describer interface {
 	// Describe goes on after "last used today" in the list of the settings: " on Chrome on Windows".
 	Describe(e Enrollment) string
+	// Usable reports whether it can be asked for at all. One that cannot still keeps the person from enrolling by the
+	// password alone.
+	Usable(e Enrollment) bool
 }
 
 // Attempt is one try at a step, as a factor sees it.

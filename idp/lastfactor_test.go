@@ -1,7 +1,9 @@
 package idp_test
 
 import (
+	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +40,28 @@ func TestC38TheLastSecondStepStaysWhereItIsAskedFromOutside(t *testing.T) {
 	h.form("/settings", "kind", "recovery", "make", "yes")
 	if h.page() != "recovery-codes" {
 		t.Errorf("recovery codes, which count there: %q: %s", h.page(), h.words())
+	}
+}
+
+// C-38: a passkey that was stopped, because a copy of it was in use, is no second step that could be left.
+func TestC38AStoppedPasskeyIsNoSecondStep(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		k := withKeys(t, func(c *idp.Config) {
+			c.Applications = slices.DeleteFunc(c.Applications, func(a idp.AppConfig) bool { return a.Policy == "codes" })
+		})
+		k.enroll()
+		k.login("/")
+		k.visit("/enroll/totp")
+		k.arrive(t)
+		k.authenticator(t)
+		keys, err := k.store.UserEnrollments(t.Context(), "corp:alice", "passkey")
+		must(t, err)
+		if stopped {
+			must(t, k.store.SpendStep(t.Context(), "corp:alice", "passkey", keys[0].ID, math.MaxInt64, k.clock.Now()))
+		}
+		if gone := k.removed(t, "totp"); gone == stopped {
+			t.Errorf("beside a passkey that was stopped (%v) the app was removed (%v): %s", stopped, gone, k.words())
+		}
 	}
 }
 

@@ -117,13 +117,23 @@ func (g *Gateway) removeOwn(w http.ResponseWriter, r *http.Request, v *visitor, 
 	return redirect(w, "/settings?done=removed")
 }
 
+// usable reports whether an enrollment is of a factor of ours that can be asked for: a passkey that was stopped, or made for
+// another host, lets nobody in.
+func (g *Gateway) usable(e Enrollment) bool {
+	f := g.factor(e.Factor)
+	if d, ok := f.(Describer); ok {
+		return d.Usable(e)
+	}
+	return f != nil
+}
+
 // misses reports whether something that the person may open asks for a second step, and takes the one that is removed and
 // none of those that are left, here or elsewhere.
 func (g *Gateway) misses(ctx context.Context, v *visitor, removed Enrollment, left []Enrollment) bool {
 	var has []string
 	u := &v.session.User
 	for _, e := range left {
-		if g.factor(e.Factor) != nil {
+		if g.usable(e) {
 			has = append(has, e.Factor)
 		}
 	}

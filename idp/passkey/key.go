@@ -85,6 +85,12 @@ func (f *Factor) Describe(e idp.Enrollment) string {
 	return " on " + k.Where
 }
 
+// Usable implements [idp.Describer].
+func (f *Factor) Usable(e idp.Enrollment) bool {
+	k, err := readKey(e)
+	return err == nil && f.usable(&k)
+}
+
 func (k *key) cloned() bool { return k.Step == clonedStep }
 
 // usable reports whether the passkey can be asked for here.
