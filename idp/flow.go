@@ -38,9 +38,10 @@ type flow struct {
 	Desk        bool      `json:"desk,omitempty"`   // to the help desk: a code in a factor's place is no second step there
 	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
-	Ways        []*step   `json:"ways,omitempty"` // those that one page asks for all at once; Step is then the one at hand
-	Own         string    `json:"own,omitempty"`  // whose device it is, "yes" or "no", where that was said before a factor
-	Late        bool      `json:"late,omitempty"` // the sign-in before this one was over
+	Ways        []*step   `json:"ways,omitempty"`   // those that one page asks for all at once; Step is then the one at hand
+	Own         string    `json:"own,omitempty"`    // whose device it is, "yes" or "no", where that was said before a factor
+	Late        bool      `json:"late,omitempty"`   // the sign-in before this one was over
+	Cannot      string    `json:"cannot,omitempty"` // reference number of the line that they can use none of their second steps
 }
 
 // begin keeps a flow under a new id for the visitor's browser.
@@ -49,8 +50,14 @@ func (g *Gateway) begin(ctx context.Context, v *visitor, f *flow) error {
 	return g.keep(ctx, v)
 }
 
-// keep stores the visitor's flow as it is now.
+// keep stores the visitor's flow as it is now, for another while.
 func (g *Gateway) keep(ctx context.Context, v *visitor) error {
+	v.ends = g.now().Add(flowLife)
+	return g.keepTime(ctx, v)
+}
+
+// keepTime is keep without more time: the page that writes something down is not the one that people asked it of.
+func (g *Gateway) keepTime(ctx context.Context, v *visitor) error {
 	if v.session != nil && v.session.User.Key() == v.flow.User {
 		v.flow.SignedIn = v.session.SignedIn
 	}
@@ -58,7 +65,6 @@ func (g *Gateway) keep(ctx context.Context, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	v.ends = g.now().Add(flowLife)
 	m := Memo{Kind: flowKind, ID: hashOf(v.fid), Browser: v.browser, Owner: v.flow.User, Expires: v.ends, Data: data}
 	return g.store.PutMemo(context.WithoutCancel(ctx), m, flowMost)
 }
@@ -163,7 +169,7 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 // belongTo gives the flow to a person, "" for nobody, and forgets what the one before has shown.
 func (f *flow) belongTo(user string) {
 	f.User, f.SignedIn, f.Proofs, f.Step, f.Invited, f.DeviceAsked = user, time.Time{}, nil, nil, false, false
-	f.Ways, f.Own, f.NoBackup = nil, "", false
+	f.Ways, f.Own, f.NoBackup, f.Cannot = nil, "", false, ""
 }
 
 // startAnew sends the browser to the beginning, towards the same application.

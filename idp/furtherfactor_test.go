@@ -3,6 +3,7 @@ package idp_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,25 @@ func TestAnOwnNewPasswordEndsNoBypassCode(t *testing.T) {
 	rescue()
 	if v.page() == "post" {
 		t.Error("a revocation ends no code")
+	}
+}
+
+// The number that is read out over the telephone stays when the page is loaded again, and is of one line.
+func TestTheRescuePageIsLoadedAgain(t *testing.T) {
+	h := newVenue(t)
+	h.lost(t, "salesforce")
+	first, line := h.words(), h.last(t, idp.EventMFA)
+	if !strings.Contains(first, line.Ref) || line.Reason != "cannot" {
+		t.Fatalf("%+v: %s", line, first)
+	}
+	before := len(h.events(t, idp.EventMFA))
+	for range 3 {
+		h.visit("/rescue?f=" + url.QueryEscape(h.mark(t)))
+		if !strings.Contains(h.words(), line.Ref) {
+			t.Errorf("loaded again, without %s: %s", line.Ref, h.words())
+		}
+	}
+	if after := len(h.events(t, idp.EventMFA)); after != before {
+		t.Errorf("%d lines more", after-before)
 	}
 }

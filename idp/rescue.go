@@ -29,14 +29,20 @@ func (g *Gateway) getRescue(w http.ResponseWriter, r *http.Request) error {
 	if outOfReach(d) {
 		return g.showAway(w, r, v, d, readiness{})
 	}
-	e := g.event(r, v, EventMFA, Failure)
-	e.Reason, e.Factor = "cannot", rescueName
-	g.decidedBy(&e, v, d)
-	if err := g.record(r, e); err != nil {
-		return err
+	if v.flow.Cannot == "" { // once for a sign-in, however often the page is loaded
+		e := g.event(r, v, EventMFA, Failure)
+		e.Reason, e.Factor = "cannot", rescueName
+		g.decidedBy(&e, v, d)
+		if err := g.record(r, e); err != nil {
+			return err
+		}
+		v.flow.Cannot = e.Ref
+		if err := g.keepTime(r.Context(), v); err != nil {
+			return err
+		}
 	}
 	p := g.rescuePage(v)
-	p.Ref = e.Ref
+	p.Ref = v.flow.Cannot
 	g.show(w, http.StatusOK, p)
 	return nil
 }
