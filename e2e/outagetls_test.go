@@ -57,7 +57,7 @@ func TestOutageByCertificate(t *testing.T) {
 	ended := time.Now().Add(-time.Hour)
 	day := ended.UTC().Format(time.DateOnly)
 	servers := []struct{ name, url, why, cure, shown string }{
-		{"expired", issue(ours, ended, "old.corp.example.test", "127.0.0.1"), "has expired", "renew the server's certificate", `"CN=old.corp.example.test", names [old.corp.example.test], valid from ` + day},
+		{"expired", issue(ours, ended, "old.corp.example.test", "127.0.0.1"), "has expired", "renew the server's certificate", ` to ` + day + `, issued by "CN=test authority`},
 		{"another's", issue(ours, time.Time{}, "dc9.corp.example.test"), "cannot validate certificate for 127.0.0.1", "a name that is in its certificate", `"CN=dc9.corp.example.test", names [dc9.corp.example.test]`},
 		{"no controller's", issue(ours, time.Time{}, "desk7.corp.example.test", "127.0.0.1"), "no domain controller's", "the template Kerberos Authentication", `"CN=desk7.corp.example.test"`},
 		{"of an unknown authority", issue(other, time.Time{}, "dc1.corp.example.test", "127.0.0.1"), "unknown authority", "ca_file", `issued by "CN=test authority of ` + filepath.Base(elsewhere) + `"`},
