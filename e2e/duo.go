@@ -8,14 +8,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"sync/atomic"
 	"testing"
 
 	"github.com/gatehouse-sso/gatehouse/e2e/duoservice"
 )
 
-// duoClientID is what an admin copies from Duo's panel.
-const duoClientID = "DI0123456789ABCDEFGH"
+// DuoClientID is what an admin copies from Duo's panel.
+const DuoClientID = "DI0123456789ABCDEFGH"
 
 // Duo is Duo's service, on a site of its own: the gateway and browsers find it under localhost.
 type Duo struct {
@@ -48,7 +50,7 @@ func NewDuo(t testing.TB) *Duo {
 		}
 	}
 	d := &Duo{CA: own.CA, Secret: (rand.Text() + rand.Text())[:40], roots: own.Roots()}
-	d.Service = duoservice.New(duoservice.Config{ClientID: duoClientID, Secret: d.Secret})
+	d.Service = duoservice.New(duoservice.Config{ClientID: DuoClientID, Secret: d.Secret})
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +76,9 @@ func NewDuo(t testing.TB) *Duo {
 	return d
 }
 
+// Roots are those who vouch for it.
+func (d *Duo) Roots() *x509.CertPool { return d.roots }
+
 // Origin is the service's site.
 func (d *Duo) Origin() string { return "https://" + d.Host }
 
@@ -84,6 +89,30 @@ func (d *Duo) Client() *http.Client {
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+var promptID = regexp.MustCompile(`name="id" value="(\w+)"`)
+
+// Confirm approves the prompt that is at an address of the service's, and returns the address that it sends the browser back to.
+func (d *Duo) Confirm(prompt string) (string, error) {
+	hc := d.Client()
+	shown, err := hc.Get(prompt)
+	if err != nil {
+		return "", err
+	}
+	page, err := readPage(shown)
+	if err != nil {
+		return "", err
+	}
+	id := promptID.FindStringSubmatch(page.Body)
+	if id == nil {
+		return "", fmt.Errorf("Duo shows no prompt: %s", page)
+	}
+	res, err := hc.PostForm(d.Origin()+"/prompt", url.Values{"id": id[1:], "verdict": {"approve"}})
+	if err != nil {
+		return "", err
+	}
+	return res.Header.Get("Location"), res.Body.Close()
 }
 
 // Impersonate shows a certificate from now on that nobody vouches for, also to those who are connected.

@@ -11,7 +11,7 @@ func TestDuoClientForNode(t *testing.T) {
 	t.Parallel()
 	d := NewDuo(t)
 	signIn := func(secret, verdict string) (string, error) {
-		return Try([]string{"NODE_EXTRA_CA_CERTS=" + d.CA}, "node", "../.ci/duo/signin.js", duoClientID, secret, d.Host, "https://sso.example.test/duo/callback", verdict)
+		return Try([]string{"NODE_EXTRA_CA_CERTS=" + d.CA}, "node", "../.ci/duo/signin.js", DuoClientID, secret, d.Host, "https://sso.example.test/duo/callback", verdict)
 	}
 	if out, err := signIn(d.Secret, "approve"); err != nil || strings.TrimSpace(out) != `{"user":"ann","result":"allow"}` {
 		t.Errorf("%v: %s", err, out)
