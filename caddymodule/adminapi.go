@@ -62,7 +62,10 @@ func serveOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, orderMost)).Decode(&o); err != nil {
 		return refuseOrder(http.StatusBadRequest, "the order cannot be read: is the command of another version?")
 	}
-	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), bearer)
+	secret, shown := strings.CutPrefix(r.Header.Get("Authorization"), bearer)
+	if !shown {
+		secret = ""
+	}
 	by, err := app.gateway.Operator(r.Context(), secret, o.By)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):

@@ -118,7 +118,7 @@ func (s *site) wantRefusals(token string) {
 	for name, c := range map[string]struct{ method, authorization, body, want string }{
 		"no token":        {http.MethodPost, "", show, "HTTP 401"},
 		"another token":   {http.MethodPost, bearer + token + "x", show, "HTTP 401"},
-		"no scheme":       {http.MethodPost, token[1:], show, "HTTP 401"},
+		"no scheme":       {http.MethodPost, token, show, "HTTP 401"},
 		"a read":          {http.MethodGet, bearer + token, show, "HTTP 405"},
 		"no JSON":         {http.MethodPost, bearer + token, "show demo", "HTTP 400"},
 		"a flood":         {http.MethodPost, bearer + token, `{"by":"` + strings.Repeat("x", orderMost) + `"}`, "HTTP 400"},

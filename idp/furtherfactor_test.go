@@ -66,6 +66,25 @@ func TestAnInvitationOpensAFurtherFactor(t *testing.T) {
 	}
 }
 
+// Somebody at an open session changes nothing by an invitation: what takes a fresh second step takes one.
+func TestAnInvitationIsNoFreshProof(t *testing.T) {
+	h := newVenue(t)
+	h.signIn(t, "alice")
+	h.clock.move(time.Hour)
+	h.visit("/enroll/totp")
+	h.arrive(t)
+	if h.page() != "mfa" {
+		t.Fatalf("another app: %q: %s", h.page(), h.words())
+	}
+	h.visit("/rescue?f=" + url.QueryEscape(h.mark(t)))
+	if a := h.form("/rescue", "code", h.invitationFor(t, "alice")); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the invitation: %d", a.StatusCode)
+	}
+	if left, err := h.store.OwnedMemos(t.Context(), "invite", "staff:alice", h.clock.Now()); err != nil || len(left) != 1 {
+		t.Errorf("%d invitations are left, %v", len(left), err)
+	}
+}
+
 // Where the policy takes no codes of the service desk, an invitation is none, and stays good for the gate that asks for one.
 func TestAnInvitationOpensNoFurtherFactorWhereCodesAreOff(t *testing.T) {
 	h := newBesieged(t, func(c *idp.Config) {

@@ -228,8 +228,8 @@ func (g *Gateway) takeCode(r *http.Request, v *visitor, d Decision, code string)
 	if p, err := g.takeBypass(ctx, user, code); !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
-	if v.changes() || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
-		return Proof{}, ErrNotFound // there is nothing to set up, and the invitation stays
+	if v.changes() || v.flow.Prove || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
+		return Proof{}, ErrNotFound // it is no sign-in, or there is nothing to set up: the invitation stays
 	}
 	return Proof{Factor: inviteName}, g.spendInvitation(ctx, user, code)
 }
