@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/gatehouse-sso/gatehouse/e2e/duoservice"
 )
@@ -135,7 +136,7 @@ func TestDuoJourney(t *testing.T) {
 	b.WaitKind("handoff")
 	b.Shoot("handoff-duo")
 	h.duo.Set("/oauth/v1/authorize", duoservice.Well)
-	b.Click(`main a.button`)
+	b.pressAt(`main a.button`, kb.Enter)
 	h.waitDuo(b)
 	b.atDuo("approve")
 	h.arrives(b)

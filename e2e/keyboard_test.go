@@ -43,6 +43,19 @@ func (b *Browser) tabTo(want string) {
 	b.t.Fatalf("Tab never came to %q; %s", want, b.Describe())
 }
 
+// pressAt moves the focus on until it is on an element that a selector fits, and presses a key there.
+func (b *Browser) pressAt(selector, key string) {
+	b.t.Helper()
+	for range 40 {
+		if Eval[bool](b, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			b.press(key)
+			return
+		}
+		b.press(kb.Tab)
+	}
+	b.t.Fatalf("Tab never came to %s; %s", selector, b.Describe())
+}
+
 // passwordByKeys opens the portal and types name and password.
 func (b *Browser) passwordByKeys(c *Caddy, who *Person) {
 	b.t.Helper()

@@ -18,7 +18,7 @@ func TestBackupAndTraditionalPrompt(t *testing.T) {
 	b.Open(h.Portal("/apps/connect"))
 	b.Walk(h.agent, "the choice of a second step", func(kind, _ string) bool { return kind == "choose" })
 	b.Shoot("choose-welcome")
-	b.Click(`main a[href^="/enroll/passkey"]`)
+	b.pressAt(`main a[href^="/enroll/passkey"]`, kb.Enter)
 	b.WaitKind("enroll")
 	b.waitFocus("Create a passkey")
 	b.press(kb.Enter)
@@ -26,13 +26,13 @@ func TestBackupAndTraditionalPrompt(t *testing.T) {
 	b.Shoot("backup")
 	b.Open(h.Portal("/apps/connect")) // no way round it
 	b.WaitKind("backup")
-	b.Click(`main button[value=recovery]`)
+	b.pressAt(`main button[value=recovery]`, kb.Enter)
 	b.WaitKind("recovery-codes")
 	b.Shoot("backup-codes")
 	if n := Eval[int](b, `document.querySelectorAll("ol code").length`); n != 10 {
 		t.Errorf("%d recovery codes", n)
 	}
-	b.Click(`main .button`)
+	b.pressAt(`main .button`, kb.Enter)
 	b.WaitText(accepted) // nothing was passed on the way that was begun anew, so that nobody is asked whose device it is
 	b.signOut(h.Caddy)
 
@@ -45,8 +45,8 @@ func TestBackupAndTraditionalPrompt(t *testing.T) {
 	b.WaitText("Only I use this device")
 	b.Shoot("prompt")
 	own.Present(true)
-	b.Click(`main input[name=own]`)
-	b.Click(`main button[formaction="/mfa/passkey"]:not(.away)`)
+	b.pressAt(`main input[name=own]`, " ")
+	b.pressAt(`main button[formaction="/mfa/passkey"]:not(.away)`, kb.Enter)
 	b.WaitText(accepted)
 	b.signOut(h.Caddy)
 
