@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -183,8 +184,12 @@ func schemaOf(ctx context.Context, path string) (version int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&version)
-	if err != nil {
+	return versionOf(ctx, db)
+}
+
+// versionOf returns the schema version of an open database. One without a schema is an error.
+func versionOf(ctx context.Context, db *sql.DB) (version int64, err error) {
+	if err := db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&version); err != nil {
 		return 0, fmt.Errorf("reading the schema version: %w", err)
 	}
 	return version, nil

@@ -30,6 +30,14 @@ func newProvider(p *pools) (*goose.Provider, error) {
 // migrate brings the schema up to this binary's. It never goes down: a schema that is newer holds
 // things that this binary would lose or, worse, not check.
 func migrate(ctx context.Context, e engine, p *pools) error {
+	// Most starts have nothing to migrate, and do not read the migrations: goose takes buffers of 4 MiB for that.
+	newest, err := newestSchema(p.migrations)
+	if err != nil {
+		return err
+	}
+	if have, err := versionOf(ctx, p.writer); err == nil && have == newest {
+		return nil
+	}
 	m, err := newProvider(p)
 	if err != nil {
 		return err
