@@ -74,7 +74,7 @@ func (p *Pages) postParts(k postKey) (postParts, error) {
 	page := Post{App: k.app, Action: k.action}
 	page.Frame = Frame{Title: k.title, Logo: k.logo, Help: k.help, HelpURL: k.helpURL, Compact: k.compact}
 	var b bytes.Buffer
-	if err := p.templates[page.file()].Execute(&b, page); err != nil {
+	if err := p.execute(&b, page); err != nil {
 		return postParts{}, err
 	}
 	before, after, ok := bytes.Cut(b.Bytes(), []byte(fieldsHere))

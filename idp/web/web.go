@@ -31,7 +31,7 @@ type Page interface {
 	file() string // name of the html file
 }
 
-// all lists every page; New parses their files.
+// all lists every page.
 var all = []Page{
 	Login{},
 	Password{},
@@ -74,15 +74,15 @@ type Image struct {
 
 // Pages renders pages and serves what they refer to. It is safe for concurrent use.
 type Pages struct {
-	templates map[string]*template.Template
-	assets    map[string]asset // by name
+	templates map[string]func() (*template.Template, error) // by file; each is parsed when it is first shown
+	assets    map[string]asset                              // by name
 	buffers   sync.Pool
 	posts     postCache
 }
 
-// New parses the templates and hashes the assets. An error names the option that is wrong.
+// New hashes the assets and parses the layout. An error names the option that is wrong.
 func New(o Options) (*Pages, error) {
-	p := &Pages{templates: make(map[string]*template.Template, len(all))}
+	p := &Pages{templates: make(map[string]func() (*template.Template, error), len(all))}
 	p.buffers.New = func() any { return new(bytes.Buffer) }
 	if err := p.loadAssets(o); err != nil {
 		return nil, err
@@ -92,16 +92,21 @@ func New(o Options) (*Pages, error) {
 		return nil, fmt.Errorf("parsing the layout: %w", err)
 	}
 	for _, page := range all {
-		t, err := layout.Clone()
-		if err == nil {
-			t, err = t.ParseFS(files, page.file())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parsing %s: %w", page.file(), err)
-		}
-		p.templates[page.file()] = t
+		p.templates[page.file()] = sync.OnceValues(func() (*template.Template, error) { return within(layout, page.file()) })
 	}
 	return p, nil
+}
+
+// within parses a page into a layout of its own. A layout may be cloned by several at once.
+func within(layout *template.Template, file string) (*template.Template, error) {
+	t, err := layout.Clone()
+	if err == nil {
+		t, err = t.ParseFS(files, file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parsing %s: %w", file, err)
+	}
+	return t, nil
 }
 
 // Render writes a whole page or none: a template that fails leaves w untouched, so that the caller
@@ -127,7 +132,16 @@ func (p *Pages) fill(buf *bytes.Buffer, page Page) error {
 	if post, ok := page.(Post); ok {
 		return p.fillPost(buf, post)
 	}
-	return p.templates[page.file()].Execute(buf, page)
+	return p.execute(buf, page)
+}
+
+// execute writes a page by its template.
+func (p *Pages) execute(buf *bytes.Buffer, page Page) error {
+	t, err := p.templates[page.file()]()
+	if err != nil {
+		return err
+	}
+	return t.Execute(buf, page)
 }
 
 // recycle keeps a buffer for the next page. Its bytes are wiped, because pages hold assertions and

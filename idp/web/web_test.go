@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -332,5 +333,26 @@ func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		newPages(b)
+	}
+}
+
+// Pages are parsed when they are first shown, which may be to many people at once.
+func TestPagesAreParsedByWhoeverComesFirst(t *testing.T) {
+	p := newPages(t)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for name, page := range samples(p) {
+				if err := p.Render(httptest.NewRecorder(), http.StatusOK, page); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, page := range all {
+		if _, err := p.templates[page.file()](); err != nil {
+			t.Error(err)
+		}
 	}
 }
