@@ -75,7 +75,8 @@ func serveOrder(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err, Message: "the store does not answer: " + err.Error()}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(app.obey(r.Context(), o.Args, by))
+	// Whoever gave it may be gone before it is done: it is not left half done.
+	return json.NewEncoder(w).Encode(app.obey(context.WithoutCancel(r.Context()), o.Args, by))
 }
 
 func refuseOrder(status int, why string) error {

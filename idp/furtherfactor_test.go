@@ -66,6 +66,18 @@ func TestAnInvitationOpensAFurtherFactor(t *testing.T) {
 	}
 }
 
+// An application that takes codes is not the way round a portal that takes none.
+func TestAnInvitationOpensNothingWhereThePortalTakesNoCodes(t *testing.T) {
+	h := newBesieged(t, func(c *idp.Config) {
+		c.Policies = append(c.Policies, &idp.Policy{Name: "strict", MFA: &idp.MFASection{Mode: idp.MFAAlways}, Rescue: &idp.RescueSection{Mode: idp.RescueOff}})
+		c.Portal.Policy = "strict"
+	})
+	h.lost(t, "connect")
+	if a := h.form("/rescue", "code", h.invitationFor(t, "alice")); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the invitation: %d", a.StatusCode)
+	}
+}
+
 // Somebody at an open session changes nothing by an invitation: what takes a fresh second step takes one.
 func TestAnInvitationIsNoFreshProof(t *testing.T) {
 	h := newVenue(t)

@@ -228,6 +228,9 @@ func (g *Gateway) takeCode(r *http.Request, v *visitor, d Decision, code string)
 	if p, err := g.takeBypass(ctx, user, code); !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
+	if !g.guardOf("").For(&v.session.User).Rescue.takes(BypassFactor) {
+		return Proof{}, ErrNotFound // what is set up behind it would open the portal, too, and what else takes no codes
+	}
 	if v.changes() || v.flow.Prove || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
 		return Proof{}, ErrNotFound // it is no sign-in, or there is nothing to set up: the invitation stays
 	}
