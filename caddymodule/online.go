@@ -48,22 +48,20 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	if token := os.Getenv(tokenVariable); token != "" {
 		return giveOrder(cmd, token)
 	}
-	l, err := loadApp(cmd)
+	l, err := openApp(cmd)
 	if err != nil {
 		return err
 	}
+	var token string
 	served, err := l.served(ctx)
-	if err == nil {
-		err = l.openExisting(cmd)
-	}
-	if err == nil && !served {
+	switch {
+	case err != nil:
+	case served:
+		token, err = l.gateway.MakeOwnerToken(ctx, l.by)
+	default:
 		err = f(ctx, l)
 	}
-	if err != nil || !served {
-		return errors.Join(err, l.Cleanup())
-	}
-	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
-	if err = errors.Join(err, l.Cleanup()); err != nil {
+	if err = errors.Join(err, l.Cleanup()); err != nil || !served {
 		return err
 	}
 	return giveOrder(cmd, token)

@@ -46,7 +46,7 @@ func (g *Gateway) enrollable(r *http.Request, v *visitor) ([]Factor, Decision, e
 // here returns the factors of a list that people set up on pages of ours.
 func (g *Gateway) here(names []string) (list []Factor) {
 	for _, n := range names {
-		if f := g.factor(n); f != nil && setUpHere(f) {
+		if f := g.factor(n); setUpHere(f) {
 			list = append(list, f)
 		}
 	}
@@ -304,8 +304,8 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 
 // otherEnrollments returns links to what the person may set up instead of a factor.
 func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
-	for _, n := range g.taken(g.policyFor(v)) {
-		if setUpHere(g.factor(n)) && n != f.Name() {
+	for _, other := range g.here(g.taken(g.policyFor(v))) {
+		if n := other.Name(); n != f.Name() {
 			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n)})
 		}
 	}

@@ -118,10 +118,15 @@ func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 // way to one, both have to take a code.
 func (g *Gateway) rescueFor(v *visitor) *RescueSection {
 	here := g.policyFor(v).Rescue
-	if portal := g.guardOf("").For(&v.session.User).Rescue; v.changes() && portal.rank() > here.rank() {
+	if portal := g.rescueInPortal(v); v.changes() && portal.rank() > here.rank() {
 		return portal
 	}
 	return here
+}
+
+// rescueInPortal returns what the portal's own policy says about codes.
+func (g *Gateway) rescueInPortal(v *visitor) *RescueSection {
+	return g.guardOf("").For(&v.session.User).Rescue
 }
 
 // rescueMode returns which codes count where the visitor is going.
@@ -228,7 +233,7 @@ func (g *Gateway) takeCode(r *http.Request, v *visitor, d Decision, code string)
 	if p, err := g.takeBypass(ctx, user, code); !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
-	if !g.guardOf("").For(&v.session.User).Rescue.takes(BypassFactor) {
+	if !g.rescueInPortal(v).takes(BypassFactor) {
 		return Proof{}, ErrNotFound // what is set up behind it would open the portal, too, and what else takes no codes
 	}
 	if v.changes() || v.flow.Prove || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
