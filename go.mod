@@ -13,7 +13,6 @@ require (
 	github.com/crewjam/saml v0.5.1
 	github.com/dunglas/httpsfv v1.1.2
 	github.com/duosecurity/duo_universal_golang v1.1.0
-	github.com/gaissmai/bart v0.28.0
 	github.com/go-asn1-ber/asn1-ber v1.5.8
 	github.com/go-ldap/ldap/v3 v3.4.15
 	github.com/go-webauthn/webauthn v0.18.2

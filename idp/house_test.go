@@ -53,7 +53,7 @@ var rooms = map[string]room{
 	"idp/storetest": {own: vocabulary},
 	"idp/totp":      {own: vocabulary, libraries: []string{"github.com/pquerna/otp", "github.com/boombuler/barcode"}},
 	"idp/upstream":  {own: vocabulary, libraries: samlLibs},
-	"idp/visit":     {libraries: []string{"github.com/ua-parser/uap-go", "github.com/dunglas/httpsfv", "github.com/oschwald/maxminddb-golang", "github.com/gaissmai/bart"}},
+	"idp/visit":     {libraries: []string{"github.com/ua-parser/uap-go", "github.com/dunglas/httpsfv", "github.com/oschwald/maxminddb-golang"}},
 	"idp/web":       {},
 }
 

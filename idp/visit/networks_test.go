@@ -120,6 +120,7 @@ func FuzzNetworks(f *testing.F) {
 	f.Add("203.0.113.0/24\n2001:db8::/32 # x\n", "203.0.113.7")
 	f.Add("::ffff:1.2.3.4\n128.0.0.0/1", "::ffff:203.0.113.7%1")
 	f.Add("1.2.3.4/32\r\n\r\n#", "::1.2.3.4")
+	f.Add("10.1.0.0/16\n10.0.0.0/8\n10.0.0.0/9\n::/0", "10.255.0.1")
 	f.Fuzz(func(t *testing.T, list, address string) {
 		a, err := netip.ParseAddr(address)
 		if err != nil {
