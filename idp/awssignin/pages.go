@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 //go:embed pages.html
@@ -14,7 +15,10 @@ var pages string
 //go:embed awssignin.css
 var files embed.FS
 
-var templates = template.Must(template.New("pages").Funcs(template.FuncMap{"capital": capital}).Parse(pages))
+// templates are read at the first page, as patterns are.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("pages").Funcs(template.FuncMap{"capital": capital}).Parse(pages))
+})
 
 // frame is what every page shows.
 type frame struct {
@@ -89,7 +93,7 @@ func capital(s string) string {
 // render writes a page whole or not at all.
 func render(w http.ResponseWriter, status int, name string, page any) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, page); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, page); err != nil {
 		http.Error(w, "the page could not be made", http.StatusInternalServerError)
 		return
 	}

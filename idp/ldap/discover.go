@@ -66,10 +66,24 @@ type record struct {
 	site             bool
 }
 
-var (
-	domainForm = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
-	siteForm   = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
-)
+// labelForm is the form of one label of a DNS name. Active Directory has underscores in them.
+var labelForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
+
+// isLabel reports whether a name is one label of a DNS name (RFC 1035, section 2.3.4: 63 bytes at most).
+func isLabel(s string) bool { return len(s) <= 63 && labelForm.MatchString(s) }
+
+// isDomain reports whether a name is that of a domain or host, in lower case.
+func isDomain(s string) bool {
+	if len(s) > 253 || s != strings.ToLower(s) {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !isLabel(label) {
+			return false
+		}
+	}
+	return true
+}
 
 func newFinder(s *Source, c Config) (*finder, error) {
 	f := &finder{
@@ -77,10 +91,10 @@ func newFinder(s *Source, c Config) (*finder, error) {
 		lookup: c.Lookup, asking: make(chan struct{}, 1),
 	}
 	_, notAddress := netip.ParseAddr(f.domain)
-	if len(f.domain) > 253 || !domainForm.MatchString(f.domain) || notAddress == nil {
+	if !isDomain(f.domain) || notAddress == nil {
 		return nil, fmt.Errorf("domain %q: write its DNS name: corp.example.com", c.Domain)
 	}
-	if c.Site != "" && !siteForm.MatchString(c.Site) {
+	if c.Site != "" && !isLabel(c.Site) {
 		return nil, fmt.Errorf("site %q: write its name as the domain has it: letters, digits, - and _", c.Site)
 	}
 	return f, nil
@@ -292,6 +306,6 @@ func (f *finder) take(a *answer, found []*net.SRV, site bool) {
 
 // trusts reports whether a name that the DNS gave may be a server's.
 func (f *finder) trusts(host string) bool {
-	return len(host) <= 253 && domainForm.MatchString(host) && strings.HasSuffix(host, "."+f.domain) ||
+	return isDomain(host) && strings.HasSuffix(host, "."+f.domain) ||
 		slices.ContainsFunc(f.source.listed, func(sv *server) bool { return strings.EqualFold(sv.host, host) })
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 )
@@ -30,7 +31,8 @@ const setupPolicy = "AmazonConnectFederation"
 //go:embed setup/*.tmpl
 var setupFiles embed.FS
 
-var setupTemplates = template.Must(template.ParseFS(setupFiles, "setup/*.tmpl"))
+// setupTemplates are read when an administrator first asks: most programs that hold them never do.
+var setupTemplates = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(setupFiles, "setup/*.tmpl")) })
 
 // setup is what AWS needs to know, as the templates print it. Its values come from checked options
 // and hold no quote, dollar or line end.
@@ -70,7 +72,7 @@ func (c *Connect) Setup(format string, metadata []byte) ([]byte, error) {
 		return nil, fmt.Errorf("format %q is not known; use cli, cloudformation or terraform", format)
 	}
 	var out bytes.Buffer
-	if err := setupTemplates.ExecuteTemplate(&out, file, s); err != nil {
+	if err := setupTemplates().ExecuteTemplate(&out, file, s); err != nil {
 		return nil, fmt.Errorf("writing %s: %w", format, err)
 	}
 	return out.Bytes(), nil

@@ -80,17 +80,16 @@ type Pages struct {
 	posts     postCache
 }
 
-// New hashes the assets and parses the layout. An error names the option that is wrong.
+// New hashes the assets; templates are parsed when they are first shown. An error names the option that is wrong.
 func New(o Options) (*Pages, error) {
 	p := &Pages{templates: make(map[string]func() (*template.Template, error), len(all))}
 	p.buffers.New = func() any { return new(bytes.Buffer) }
 	if err := p.loadAssets(o); err != nil {
 		return nil, err
 	}
-	layout, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(files, "layout.html")
-	if err != nil {
-		return nil, fmt.Errorf("parsing the layout: %w", err)
-	}
+	layout := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("layout.html").Funcs(p.funcs()).ParseFS(files, "layout.html")
+	})
 	for _, page := range all {
 		p.templates[page.file()] = sync.OnceValues(func() (*template.Template, error) { return within(layout, page.file()) })
 	}
@@ -98,8 +97,11 @@ func New(o Options) (*Pages, error) {
 }
 
 // within parses a page into a layout of its own. A layout may be cloned by several at once.
-func within(layout *template.Template, file string) (*template.Template, error) {
-	t, err := layout.Clone()
+func within(layout func() (*template.Template, error), file string) (*template.Template, error) {
+	t, err := layout()
+	if err == nil {
+		t, err = t.Clone()
+	}
 	if err == nil {
 		t, err = t.ParseFS(files, file)
 	}
