@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"runtime/debug"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -211,9 +212,14 @@ const recordTime = 10 * time.Second
 // startWait is how long Start waits for the store, so that what cannot work fails the load.
 const startWait = 20 * time.Second
 
+// restTime is after the load: what reading and checking the configuration took then goes back to the system, which the
+// runtime does by itself only while it is busy, or over minutes.
+const restTime = 500 * time.Millisecond
+
 // ready puts the configuration on record.
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
+	time.AfterFunc(restTime, debug.FreeOSMemory)
 	go a.warnGroups()
 	go a.warnFactors()
 	a.warnOrphans()

@@ -150,7 +150,8 @@ func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
-	db, err := openSQLite(path, 1, nil)
+	// Without a page cache, which would be there for as long as the server runs.
+	db, err := openSQLite(path, 1, nil, "_pragma", "cache_size(1)")
 	if err != nil {
 		return nil, err
 	}
