@@ -78,10 +78,10 @@ func countOf(list []string, name string) (n int) {
 }
 
 // backupDue reports whether somebody is to be asked for a backup now. Whoever changes their settings or password is left
-// alone, and so is whoever stands in an outage.
+// alone, and so is whoever stands in an outage, or came by a code behind which nothing can be set up.
 func (g *Gateway) backupDue(r *http.Request, v *visitor, d Decision) (standing, bool, error) {
 	mode := g.policyFor(v).Backup.mode()
-	if mode == BackupOff || d.Verdict != Allow || d.Mode == MFAOff || d.Outage != "" || v.flow.To != "" {
+	if mode == BackupOff || d.Verdict != Allow || d.Mode == MFAOff || d.Outage != "" || v.flow.To != "" || !g.shownToAdd(v) {
 		return standing{}, false, nil
 	}
 	if mode == BackupSuggest {

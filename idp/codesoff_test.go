@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -72,5 +73,62 @@ func TestACodeOpensNoFirstEnrollmentWhereNoneIsTaken(t *testing.T) {
 	k.arrive(t)
 	if p := k.page(); p == "enroll" {
 		t.Errorf("a code that is not taken there leads to %q: %s", p, k.words())
+	}
+}
+
+// strictPortal takes no codes, beside applications that do and that ask for a backup.
+func strictPortal(c *idp.Config) {
+	always := &idp.MFASection{Mode: idp.MFAAlways}
+	c.Policies = append(c.Policies,
+		&idp.Policy{Name: "strict", MFA: always, Rescue: &idp.RescueSection{Mode: idp.RescueOff}},
+		&idp.Policy{Name: "by-code", MFA: always, EnrollFirst: &idp.EnrollFirstSection{Mode: idp.EnrollWithCode}},
+		&idp.Policy{Name: "backed", MFA: always, Backup: &idp.BackupSection{Mode: idp.BackupRequire}})
+	c.Portal.Policy = "strict"
+	c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "by-code"}, Policy: "by-code"},
+		idp.AppConfig{Application: &sender{name: "backed"}, Policy: "backed"})
+}
+
+// What is set up opens the portal as well: where that takes no codes of the service desk, one is not the gate of a first factor.
+func TestACodeOpensNoFirstEnrollmentAroundThePortal(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*idp.Config)
+		status int
+	}{
+		{"strict", func(*idp.Config) {}, http.StatusUnauthorized},
+		{"lax", func(c *idp.Config) { c.Portal.Policy = "by-code" }, http.StatusSeeOther},
+	} {
+		h := newBesieged(t, func(cfg *idp.Config) { strictPortal(cfg); c.change(cfg) })
+		h.password(t, "alice", "/apps/by-code")
+		if h.page() != "enroll-code" {
+			t.Fatalf("%s: %q: %s", c.name, h.page(), h.words())
+		}
+		b, err := h.gateway.IssueBypass(t.Context(), "alice", time.Hour, 1, "the test")
+		must(t, err)
+		if a := h.form("/enroll", "code", b.Code); a.StatusCode != c.status {
+			t.Errorf("%s: %d: %s", c.name, a.StatusCode, h.words())
+		}
+	}
+}
+
+// Nor does a code that an application took add a factor, or recovery codes, to those that there are: no backup is asked for.
+func TestACodeAddsNoBackupAroundThePortal(t *testing.T) {
+	for portal, want := range map[string]string{"strict": "post", "by-code": "backup"} {
+		h := newBesieged(t, func(c *idp.Config) { strictPortal(c); c.Portal.Policy = portal })
+		h.password(t, "alice", "/apps/connect")
+		h.authenticator(t)
+		h.use("stranger")
+		h.password(t, "alice", "/apps/backed")
+		f := h.mark(t)
+		h.typeCode(t)
+		if h.page() != want {
+			t.Errorf("portal %s: the code leads to %q: %s", portal, h.page(), h.words())
+		}
+		if portal == "strict" {
+			h.form("/backup", "f", f, "add", "recovery")
+			if h.page() == "recovery-codes" {
+				t.Errorf("recovery codes: %s", h.words())
+			}
+		}
 	}
 }

@@ -118,7 +118,7 @@ func (g *Gateway) mayEnroll(r *http.Request, v *visitor) (bool, error) {
 // may be one that the policy does not take: an application that asks for another factor must not be the
 // way round the first.
 func (g *Gateway) guardedByOther(ctx context.Context, v *visitor) (bool, error) {
-	if hasFactor(g.countedHere(v, bare(v.session.Proofs))) {
+	if g.shownToAdd(v) {
 		return false, nil
 	}
 	ready, err := g.readyFactors(ctx, v, g.wanted(Decision{}))
@@ -167,7 +167,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) takeInvitation(ctx context.Context, v *visitor, code string) (string, error) {
 	ctx, user := context.WithoutCancel(ctx), v.session.User.Key()
 	err := g.spendInvitation(ctx, user, code)
-	if !errors.Is(err, ErrNotFound) || len(code) > mostName || !g.takesHere(v, BypassFactor) {
+	if !errors.Is(err, ErrNotFound) || len(code) > mostName || !g.takesToAdd(v, BypassFactor) {
 		return inviteName, err
 	}
 	_, err = g.takeBypass(ctx, user, code)

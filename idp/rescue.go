@@ -114,11 +114,11 @@ func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 	}
 }
 
-// rescueFor returns what the policy says about codes where the visitor is going. A new password opens the portal, too: on the
-// way to one, both have to take a code.
+// rescueFor returns what the policy says about codes where the visitor is going. A new password opens the portal, too, and so
+// does what is set up: on the way to those, both have to take a code.
 func (g *Gateway) rescueFor(v *visitor) *RescueSection {
 	here := g.policyFor(v).Rescue
-	if portal := g.rescueInPortal(v); v.changes() && portal.rank() > here.rank() {
+	if portal := g.rescueInPortal(v); (v.changes() || v.flow.Prove) && portal.rank() > here.rank() {
 		return portal
 	}
 	return here
@@ -141,6 +141,16 @@ func (g *Gateway) rescueMode(v *visitor) RescueMode {
 // took is none for one that takes none: what is set up behind it would open that one all the same.
 func (g *Gateway) takesHere(v *visitor, kind string) bool {
 	return !v.flow.Desk && g.rescueFor(v).takes(kind)
+}
+
+// takesToAdd reports whether a code of a kind counts for setting something up, which opens the portal as well.
+func (g *Gateway) takesToAdd(v *visitor, kind string) bool {
+	return g.takesHere(v, kind) && g.rescueInPortal(v).takes(kind)
+}
+
+// shownToAdd reports whether this session has proved what counts for setting something up.
+func (g *Gateway) shownToAdd(v *visitor) bool {
+	return hasFactor(slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesToAdd(v, p.Factor) }))
 }
 
 // countedHere returns the proofs without those by codes that are not taken where the visitor is going.
@@ -233,8 +243,8 @@ func (g *Gateway) takeCode(r *http.Request, v *visitor, d Decision, code string)
 	if p, err := g.takeBypass(ctx, user, code); !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
-	if !g.rescueInPortal(v).takes(BypassFactor) {
-		return Proof{}, ErrNotFound // what is set up behind it would open the portal, too, and what else takes no codes
+	if !g.takesToAdd(v, BypassFactor) {
+		return Proof{}, ErrNotFound
 	}
 	if v.changes() || v.flow.Prove || !d.asksFactor() || d.Outage != "" || len(g.here(g.wanted(d))) == 0 {
 		return Proof{}, ErrNotFound // it is no sign-in, or there is nothing to set up: the invitation stays
