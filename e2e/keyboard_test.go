@@ -14,6 +14,12 @@ func (b *Browser) press(keys string) {
 	do(b, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
 }
 
+// pressBack moves the focus to the control before.
+func (b *Browser) pressBack() {
+	b.t.Helper()
+	do(b, "pressing Shift and Tab", chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+}
+
 // focus is the element that would take the next key: its name, or its text.
 func (b *Browser) focus() string {
 	b.t.Helper()
