@@ -144,7 +144,7 @@ func (g *Gateway) getBackup(w http.ResponseWriter, r *http.Request) error {
 		if f.Name() == s.only {
 			label = "Another " + g.factorInSentence(s.only)
 		}
-		p.Choices = append(p.Choices, web.Option{Value: f.Name(), Label: label})
+		p.Choices = append(p.Choices, web.Option{Value: f.Name(), Label: label, Script: needsScript(f)})
 	}
 	if s.codes {
 		at := min(len(p.Choices), 1)

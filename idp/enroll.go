@@ -80,7 +80,7 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true, Backup: g.policyFor(v).Backup.mode() != BackupOff}
 	for _, f := range open {
-		p.Choices = append(p.Choices, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
+		p.Choices = append(p.Choices, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name()), Script: needsScript(f)})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
@@ -306,7 +306,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
 	for _, other := range g.here(g.taken(g.policyFor(v))) {
 		if n := other.Name(); n != f.Name() {
-			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n), Script: needsScript(other)})
 		}
 	}
 	return links

@@ -204,7 +204,7 @@ func (g *Gateway) otherWays(v *visitor, a asked) []web.Link {
 	var links []web.Link
 	for _, f := range a.ready.enrolled {
 		if f.Name() != a.factor.Name() {
-			links = append(links, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
+			links = append(links, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name()), Script: needsScript(f)})
 		}
 	}
 	return append(links, v.rescueLink(len(a.ready.enrolled)))

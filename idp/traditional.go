@@ -112,7 +112,7 @@ func (g *Gateway) showPrompt(w http.ResponseWriter, r *http.Request, v *visitor,
 			way.Text, way.Digits, way.Options, way.Closed = s.View.Text, s.View.Digits, s.View.Options, s.View.Closed
 			if digits && way.Digits > 0 || options && way.Options != "" {
 				// The form has one field of that name; a second such factor has a page of its own.
-				p.Others = append(p.Others, web.Link{Label: way.Label, URL: v.withFlow(way.Action)})
+				p.Others = append(p.Others, web.Link{Label: way.Label, URL: v.withFlow(way.Action), Script: needsScript(f)})
 				continue
 			}
 			digits, options = digits || way.Digits > 0, options || way.Options != ""
