@@ -105,6 +105,7 @@ func TestPasskeysWithoutScripts(t *testing.T) {
 	b.runScripts(true)
 	b.Reload()
 	b.pressAt(`main a[href="/enroll/passkey"]`, kb.Enter)
+	b.WaitKind("enroll")
 	b.waitFocus("Create a passkey")
 	b.press(kb.Enter)
 	b.waitFocus("Your new second step is set up.")
