@@ -274,6 +274,7 @@ type Settings struct {
 	Add      []Link // factors that can be set up
 	Notice   string
 	News     []News
+	Lately   []News // with those that have been read
 
 	Recovery bool   // recovery codes count somewhere
 	Codes    int    // how many the person has left

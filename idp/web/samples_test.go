@@ -251,7 +251,11 @@ var paperCodes = []string{
 func sampleSettings(in Frame) Settings {
 	return Settings{
 		Frame: in, F: "form", Notice: "The passkey is removed.",
-		News:     []News{{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"}},
+		News: []News{{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"}},
+		Lately: []News{
+			{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"},
+			{ID: "n2", Text: "A code was made that stands in for your second step.", Detail: "2 May 2026, 17:40 UTC, by the service desk: hilda@corp.example.com"},
+		},
 		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true, More: []string{"No second step for this portal and Contact centre, which share it, until 10 May 2026", "No second step for Wiki until 4 May 2026"}}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
