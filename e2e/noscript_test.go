@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -98,12 +99,17 @@ func TestPasskeysWithoutScripts(t *testing.T) {
 	b.Click(`main button[value=later]`)
 	b.WaitKind("device")
 	b.Walk(h.agent, "the portal", at("portal"))
+	if s := b.Describe(); strings.Contains(s, "Skip the password next time") {
+		t.Errorf("a passkey is offered: %s", s)
+	}
 	b.Open(h.Portal("/settings"))
 	b.WaitKind("settings")
 	b.needsScripts(behind)
 
 	b.runScripts(true)
-	b.Reload()
+	b.Open(h.Portal("/"))
+	b.WaitText("Skip the password next time")
+	b.Open(h.Portal("/settings"))
 	b.pressAt(`main a[href="/enroll/passkey"]`, kb.Enter)
 	b.WaitKind("enroll")
 	b.waitFocus("Create a passkey")
