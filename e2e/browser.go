@@ -333,26 +333,6 @@ func (b *Browser) View(width, height int, dark bool) {
 	Eval[bool](b, `document.getAnimations().filter((a) => a instanceof CSSTransition).every((a) => a.finish() ?? true)`)
 }
 
-// cutOff lists the controls that can be seen and stick out of the page at the sides, as one that is cut off does.
-const cutOff = `[...document.querySelectorAll("a, button, input, select, textarea, summary")].filter((e) => {
-	const r = e.getBoundingClientRect();
-	return e.checkVisibility({visibilityProperty: true, opacityProperty: true}) && r.width > 1 && r.right > 0 && (r.left < -1 || r.right > innerWidth + 1);
-}).map((e) => e.outerHTML.slice(0, 120))`
-
-// zoom looks at the page as somebody sees it who has enlarged a window of 1280 by 900 pixels to a percentage: nothing scrolls
-// sideways, and no control is cut off (WCAG 2.2, 1.4.4 and 1.4.10).
-func (b *Browser) zoom(name string, percent int) {
-	b.t.Helper()
-	width := 1280 * 100 / percent
-	b.View(width, 900*100/percent, false)
-	if wide := Eval[float64](b, "document.documentElement.scrollWidth"); wide > float64(width) {
-		b.t.Errorf("%s at %d %% scrolls sideways: %v of %d pixels", name, percent, wide, width)
-	}
-	for _, control := range Eval[[]string](b, cutOff) {
-		b.t.Errorf("%s at %d %% cuts off %s", name, percent, control)
-	}
-}
-
 // Shoot looks at the page at 1280 and 360 pixels, light and dark: each picture goes to the test's artifacts,
 // each is checked with axe, and none may scroll sideways, at 200 and 400 % neither.
 func (b *Browser) Shoot(name string) {

@@ -130,12 +130,8 @@ func TestDuoJourney(t *testing.T) {
 	h := openDuoHouse(t)
 	b := h.browser(t, h.alice)
 
-	// Duo does not show its page: what is seen is ours.
-	h.duo.Set("/oauth/v1/authorize", duoservice.Stays)
-	b.Click(`form[action="/apps/connect"] button`)
-	b.WaitKind("handoff")
+	h.stayHere(b)
 	b.Shoot("handoff-duo")
-	h.duo.Set("/oauth/v1/authorize", duoservice.Well)
 	b.pressAt(`main a.button`, kb.Enter)
 	h.waitDuo(b)
 	b.atDuo("approve")
@@ -154,6 +150,7 @@ func TestDuoJourney(t *testing.T) {
 		{"a callback twice", (*duoHouse).callbackTwice},
 		{"two tabs", (*duoHouse).twoTabs},
 		{"remembered by Duo", (*duoHouse).rememberedByDuo},
+		{"without scripts", (*duoHouse).withoutScripts},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			step.run(h.on(t), t, b.on(t))
@@ -175,6 +172,37 @@ func TestDuoJourney(t *testing.T) {
 			t.Errorf("the log holds the %s", what)
 		}
 	}
+}
+
+// stayHere presses the tile of Connect while Duo does not show its page, so that ours stays to be seen. Duo is well afterwards.
+func (h *duoHouse) stayHere(b *Browser) {
+	b.t.Helper()
+	const page = "/oauth/v1/authorize"
+	b.Open(h.Portal("/"))
+	b.WaitKind("portal")
+	before := h.duo.Asked(page)
+	h.duo.Set(page, duoservice.Stays)
+	b.Click(`form[action="/apps/connect"] button`)
+	b.WaitKind("handoff")
+	Await(b.t, "the browser at Duo", func() error { // it goes there by itself, without scripts too
+		if h.duo.Asked(page) == before {
+			return errors.New("Duo was not asked")
+		}
+		return nil
+	})
+	h.duo.Set(page, duoservice.Well)
+}
+
+// withoutScripts: by the link of our page to Duo, and by the button that a script would have pressed to AWS.
+func (h *duoHouse) withoutScripts(_ *testing.T, b *Browser) {
+	b.withoutScripts()
+	h.stayHere(b)
+	b.Click(`main a.button`)
+	h.waitDuo(b)
+	b.atDuo("approve")
+	b.pressOn("post")
+	h.arrives(b)
+	b.runScripts(true)
 }
 
 // deniedAtDuo: Duo keeps whoever denies, and the back button leads to the portal.

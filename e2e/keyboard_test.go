@@ -14,10 +14,16 @@ func (b *Browser) press(keys string) {
 	do(b, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
 }
 
-// focus is the element that would take the next key: its name, or its text.
+// pressBack moves the focus to the control before.
+func (b *Browser) pressBack() {
+	b.t.Helper()
+	do(b, "pressing Shift and Tab", chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+}
+
+// focus is the element that would take the next key: its name, or its text. There is none while one page makes room for the next.
 func (b *Browser) focus() string {
 	b.t.Helper()
-	return Eval[string](b, `((e) => e.name || e.innerText || e.tagName)(document.activeElement)`)
+	return Eval[string](b, `((e) => e?.name || e?.innerText || e?.tagName || "")(document.activeElement)`)
 }
 
 // waitFocus waits until a page has put the focus on a control: browsers do so a moment after the text is there.
@@ -47,7 +53,7 @@ func (b *Browser) tabTo(want string) {
 func (b *Browser) pressAt(selector, key string) {
 	b.t.Helper()
 	for range 40 {
-		if Eval[bool](b, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+		if Eval[bool](b, fmt.Sprintf("document.activeElement?.matches(%q) ?? false", selector)) {
 			b.press(key)
 			return
 		}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -133,10 +129,7 @@ func (r *renewal) givenByKeyboard(t *testing.T, who *Person) {
 }
 
 func (r *renewal) expiredWithoutScripts(t *testing.T, who *Person) {
-	b := OpenBrowser(t, r.NewProfile())
-	do(b, "switching scripts off", func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
-		return cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	})
+	b := OpenBrowser(t, r.NewProfile()).withoutScripts()
 	b.Open(r.Portal("/apps/connect"))
 	b.Walk(who, "the page of a new password", at("newpassword"))
 	if shown := Eval[bool](b, `document.querySelector(".reveal").checkVisibility()`); shown {

@@ -138,13 +138,13 @@ func (g *Gateway) getBackup(w http.ResponseWriter, r *http.Request) error {
 	if !due {
 		return g.next(w, r, v)
 	}
-	p := web.Backup{Frame: g.timed(v, "/backup", moreTime), F: v.fid, App: g.label(v.flow.App), Have: "your " + g.factorInSentence(s.only), Due: s.mode == BackupRequire}
+	p := web.Backup{Frame: g.timed(v, "/backup"), F: v.fid, App: g.label(v.flow.App), Have: "your " + g.factorInSentence(s.only), Due: s.mode == BackupRequire}
 	for _, f := range s.add {
 		label := g.factorLabel(f.Name())
 		if f.Name() == s.only {
 			label = "Another " + g.factorInSentence(s.only)
 		}
-		p.Choices = append(p.Choices, web.Option{Value: f.Name(), Label: label})
+		p.Choices = append(p.Choices, web.Option{Value: f.Name(), Label: label, Script: needsScript(f)})
 	}
 	if s.codes {
 		at := min(len(p.Choices), 1)
@@ -243,7 +243,7 @@ func (g *Gateway) showCodes(w http.ResponseWriter, v *visitor) error {
 		return err
 	}
 	g.show(w, http.StatusOK, web.RecoveryCodes{
-		Frame: g.timed(v, "/backup", moreTime), F: v.fid, App: g.label(v.flow.App), Codes: codes,
+		Frame: g.timed(v, "/backup"), F: v.fid, App: g.label(v.flow.App), Codes: codes,
 		Done: web.Link{Label: "I have kept them", URL: "/backup"},
 	})
 	return nil

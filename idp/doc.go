@@ -27,9 +27,9 @@
 //	             edition.go the files that they read; explain.go decides again and says why, fallback.go who has none
 //	readiness.go which factors somebody can use now
 //	mfa.go       a factor is challenged (step.go) and judged (tries.go: those that are just now); away.go where its page
-//	             is not ours; enroll.go sets one up behind its gate; fresh.go, what takes a second step that was passed a
-//	             moment ago; rescue.go, codes in the place of one (recovery.go, bypass.go); factorlabel.go,
-//	             what people call a factor
+//	             is not ours; enroll.go sets one up behind its gate, and setups.go keeps what is begun of that; fresh.go,
+//	             what takes a second step that was passed a moment ago; rescue.go, codes in the place of one
+//	             (recovery.go, bypass.go); factorlabel.go, what people call a factor
 //	password.go  a new password, where it is due or wanted; passwordchange.go, passwordwords.go
 //	device.go    "Is this your device?", and what a device remembers
 //	portal.go    tiles, metadata, health (ready.go); settings.go (ownfactors.go, owndevices.go) and help.go

@@ -73,14 +73,14 @@ func (g *Gateway) getEnroll(w http.ResponseWriter, r *http.Request) error {
 	case len(open) == 0:
 		return g.nothingToEnroll(r, v, d)
 	case !gate:
-		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
+		g.show(w, http.StatusOK, web.EnrollCode{Frame: g.timed(v, "/enroll"), F: v.fid, Action: "/enroll", App: g.label(v.flow.App)})
 		return nil
 	case len(open) == 1:
 		return redirect(w, v.withFlow("/enroll/"+open[0].Name()))
 	}
-	p := web.ChooseFactor{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, App: g.label(v.flow.App), Enroll: true, Backup: g.policyFor(v).Backup.mode() != BackupOff}
+	p := web.ChooseFactor{Frame: g.timed(v, "/enroll"), F: v.fid, App: g.label(v.flow.App), Enroll: true, Backup: g.policyFor(v).Backup.mode() != BackupOff}
 	for _, f := range open {
-		p.Choices = append(p.Choices, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name())})
+		p.Choices = append(p.Choices, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/enroll/" + f.Name()), Script: needsScript(f)})
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
@@ -139,7 +139,7 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return g.next(w, r, v)
 	}
 	again := func(status int, sentence string) error {
-		g.show(w, status, web.EnrollCode{Frame: g.timed(v, "/enroll", moreTime), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
+		g.show(w, status, web.EnrollCode{Frame: g.timed(v, "/enroll"), F: v.fid, Action: "/enroll", App: g.label(v.flow.App), Error: sentence})
 		return nil
 	}
 	sentence, err := g.mayTry(r, v, inviteName, EventInvite)
@@ -244,10 +244,8 @@ func (g *Gateway) getEnrollFactor(w http.ResponseWriter, r *http.Request) error 
 	if f == nil {
 		return g.next(w, r, v)
 	}
-	if !v.flow.Step.waits(f, stepEnroll, g.now()) || wantsMore(r) {
-		if _, err := g.beginStep(r, v, f, stepEnroll, g.attempt(r, v, Decision{})); err != nil {
-			return err
-		}
+	if err := g.setUp(r, v, f); err != nil {
+		return err
 	}
 	g.showEnroll(w, v, f, http.StatusOK, "")
 	return nil
@@ -281,7 +279,7 @@ func (g *Gateway) toEnroll(r *http.Request, v *visitor) (Factor, error) {
 func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status int, message string) {
 	view := v.flow.Step.View
 	p := web.Enroll{
-		Frame: g.timed(v, "/enroll/"+f.Name(), "Begin again", v.flow.Step), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
+		Frame: g.timed(v, "/enroll/"+f.Name(), v.flow.Step), F: v.fid, Action: "/enroll/" + f.Name(), Factor: f.Name(), Cancel: v.flow.Add == "",
 		Heading: g.heading(f, view, stepEnroll), Text: view.Text, App: g.label(v.flow.App),
 		OTPAuth: view.OTPAuth, Key: view.Key, Digits: view.Digits, Options: view.Options, Error: message,
 	}
@@ -306,7 +304,7 @@ func (g *Gateway) showEnroll(w http.ResponseWriter, v *visitor, f Factor, status
 func (g *Gateway) otherEnrollments(v *visitor, f Factor) (links []web.Link) {
 	for _, other := range g.here(g.taken(g.policyFor(v))) {
 		if n := other.Name(); n != f.Name() {
-			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n)})
+			links = append(links, web.Link{Label: g.factorLabel(n), URL: v.withFlow("/enroll/" + n), Script: needsScript(other)})
 		}
 	}
 	return links
@@ -322,22 +320,27 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if f == nil || !v.flow.Step.waits(f, stepEnroll, g.now()) {
+	if f == nil || !v.flow.resume(f, g.now()) {
 		return g.next(w, r, v)
+	}
+	again := func(status int, sentence string) error {
+		if err := g.stay(r, v); err != nil {
+			return err
+		}
+		g.showEnroll(w, v, f, status, sentence)
+		return nil
 	}
 	if said, err := g.declined(r, v, f, EventEnroll); err != nil {
 		return err
 	} else if said != "" {
-		g.showEnroll(w, v, f, http.StatusOK, said)
-		return nil
+		return again(http.StatusOK, said)
 	}
 	sentence, err := g.mayTry(r, v, f.Name(), EventEnroll)
 	if err != nil {
 		return err
 	}
 	if sentence != "" {
-		g.showEnroll(w, v, f, http.StatusTooManyRequests, sentence)
-		return nil
+		return again(http.StatusTooManyRequests, sentence)
 	}
 	p, err := g.finishEnroll(r, v, f)
 	if sentence, err := g.judged(r, v, f, EventEnroll, err); err != nil {
@@ -346,8 +349,7 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 		if err := g.askAnew(r, v, f); err != nil {
 			return err
 		}
-		g.showEnroll(w, v, f, http.StatusUnauthorized, sentence)
-		return nil
+		return again(http.StatusUnauthorized, sentence)
 	}
 	if err := g.unmark(r.Context(), &v.session.User); err != nil {
 		return err

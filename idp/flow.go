@@ -39,6 +39,7 @@ type flow struct {
 	Add         string    `json:"add,omitempty"`    // over setting up a further factor
 	Step        *step     `json:"step,omitempty"`
 	Ways        []*step   `json:"ways,omitempty"`   // those that one page asks for all at once; Step is then the one at hand
+	Aside       []*step   `json:"aside,omitempty"`  // set-ups that were begun and left for another; see setups.go
 	Own         string    `json:"own,omitempty"`    // whose device it is, "yes" or "no", where that was said before a factor
 	Late        bool      `json:"late,omitempty"`   // the sign-in before this one was over
 	Cannot      string    `json:"cannot,omitempty"` // reference number of the line that they can use none of their second steps
@@ -169,7 +170,7 @@ func (g *Gateway) findFlow(v *visitor, fid string, get func(Hash) (Memo, error))
 // belongTo gives the flow to a person, "" for nobody, and forgets what the one before has shown.
 func (f *flow) belongTo(user string) {
 	f.User, f.SignedIn, f.Proofs, f.Step, f.Invited, f.DeviceAsked = user, time.Time{}, nil, nil, false, false
-	f.Ways, f.Own, f.NoBackup, f.Cannot = nil, "", false, ""
+	f.Ways, f.Aside, f.Own, f.NoBackup, f.Cannot = nil, nil, "", false, ""
 }
 
 // startAnew sends the browser to the beginning, towards the same application.

@@ -168,7 +168,7 @@ func (g *Gateway) startsItself(r *http.Request, v *visitor, f Factor) (bool, err
 func (g *Gateway) showFactor(w http.ResponseWriter, v *visitor, a asked, start bool, status int, message string) {
 	view, f := v.flow.Step.View, a.factor
 	g.show(w, status, web.MFA{
-		Frame: g.timed(v, "/mfa/"+f.Name(), moreTime, v.flow.Step), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
+		Frame: g.timed(v, "/mfa/"+f.Name(), v.flow.Step), F: v.fid, Action: "/mfa/" + f.Name(), Factor: f.Name(),
 		Heading: g.heading(f, view, stepVerify), Text: view.Text, Digits: view.Digits, Options: view.Options, Start: start, Closed: view.Closed, App: g.label(v.flow.App),
 		Rule: why(a.d), Others: g.otherWays(v, a), Error: message,
 	})

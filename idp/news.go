@@ -14,10 +14,14 @@ import (
 )
 
 // NewsKind is the kind of memo that tells a person what was changed of that which signs them in (security.md C-38). Each
-// change has a memo of its own, so that two at once are both told.
-const NewsKind = "news"
+// change has a memo of its own, so that two at once are both told. ToldKind is that of those which have been read: they stay
+// in the settings, so that whoever finds a session open cannot keep a change from its person by reading it in their place.
+const (
+	NewsKind = "news"
+	ToldKind = "told"
+)
 
-// Bounds of what is told. A list that is full says by itself that something is wrong, whatever has left it.
+// Bounds of what is told, and of what was. A list that is full says by itself that something is wrong, whatever has left it.
 const (
 	newsLife = 90 * 24 * time.Hour
 	mostNews = 20
@@ -108,46 +112,83 @@ func (g *Gateway) announce(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	m := Memo{Kind: NewsKind, ID: hashOf(g.randomText()), Owner: e.User, Expires: e.Time.Add(newsLife), Data: data}
+	return g.keepNews(ctx, Memo{Kind: NewsKind, ID: hashOf(g.randomText()), Owner: e.User, Expires: e.Time.Add(newsLife), Data: data})
+}
+
+// keepNews keeps a memo among the newest of its kind.
+func (g *Gateway) keepNews(ctx context.Context, m Memo) error {
 	if err := g.store.PutMemo(ctx, m, 0); err != nil {
 		return fmt.Errorf("keeping what is told at the next visit: %w", err)
 	}
-	kept, err := g.store.OwnedMemos(ctx, NewsKind, e.User, g.now())
+	kept, err := g.store.OwnedMemos(ctx, m.Kind, m.Owner, g.now())
 	if err != nil {
 		return err
 	}
 	for _, old := range kept[:max(0, len(kept)-mostNews)] {
-		if err := g.forgetNews(ctx, old.ID); err != nil {
+		if err := g.forgetNews(ctx, old.Kind, old.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *Gateway) forgetNews(ctx context.Context, id Hash) error {
-	_, err := g.store.TakeMemo(ctx, NewsKind, id, g.now())
+func (g *Gateway) forgetNews(ctx context.Context, kind string, id Hash) error {
+	_, err := g.store.TakeMemo(ctx, kind, id, g.now())
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-// newsFor returns what the visitor has to be told, the newest first.
-func (g *Gateway) newsFor(ctx context.Context, v *visitor) (out []web.News, err error) {
-	kept, err := g.store.OwnedMemos(ctx, NewsKind, v.session.User.Key(), g.now())
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range slices.Backward(kept) {
-		var n news
-		if err := json.Unmarshal(m.Data, &n); err != nil {
-			return nil, fmt.Errorf("reading what is told: %w", err)
+// keptNews is news with the memo that keeps it.
+type keptNews struct {
+	memo Memo
+	news
+}
+
+// newsOf returns what is kept for a person, the newest first.
+func (g *Gateway) newsOf(ctx context.Context, user string, kinds ...string) (out []keptNews, err error) {
+	for _, kind := range kinds {
+		kept, err := g.store.OwnedMemos(ctx, kind, user, g.now())
+		if err != nil {
+			return nil, err
 		}
-		if !n.madeBy(v.session) {
-			out = append(out, web.News{ID: hex.EncodeToString(m.ID[:]), Text: g.newsText(&n.Event), Detail: g.fromWhere(&n.Event)})
+		for _, m := range kept {
+			k := keptNews{memo: m}
+			if err := json.Unmarshal(m.Data, &k.news); err != nil {
+				return nil, fmt.Errorf("reading what is told: %w", err)
+			}
+			out = append(out, k)
 		}
 	}
+	slices.Reverse(out)
+	slices.SortStableFunc(out, func(a, b keptNews) int { return b.Event.Time.Compare(a.Event.Time) })
 	return out, nil
+}
+
+// untold returns what the visitor has to be told.
+func (g *Gateway) untold(ctx context.Context, v *visitor) ([]keptNews, error) {
+	list, err := g.newsOf(ctx, v.session.User.Key(), NewsKind)
+	return slices.DeleteFunc(list, func(k keptNews) bool { return k.madeBy(v.session) }), err
+}
+
+// newsFor is untold in words.
+func (g *Gateway) newsFor(ctx context.Context, v *visitor) ([]web.News, error) {
+	list, err := g.untold(ctx, v)
+	return g.inWords(list), err
+}
+
+// lately tells all that was changed, whether it has been read or not.
+func (g *Gateway) lately(ctx context.Context, user string) ([]web.News, error) {
+	list, err := g.newsOf(ctx, user, ToldKind, NewsKind)
+	return g.inWords(list[:min(len(list), mostNews)]), err
+}
+
+func (g *Gateway) inWords(list []keptNews) (out []web.News) {
+	for _, k := range list {
+		out = append(out, web.News{ID: hex.EncodeToString(k.memo.ID[:]), Text: g.newsText(&k.Event), Detail: g.fromWhere(&k.Event)})
+	}
+	return out
 }
 
 // fromWhere says when something was done, and from which browser or by whom.
@@ -164,18 +205,24 @@ func (g *Gateway) fromWhere(e *Event) string {
 	return when + ", from " + deviceLabel(e.Agent) + ", " + e.Client.String()
 }
 
-// postNews puts away what the person has read: what their page showed, and nothing that came since.
+// postNews puts away what the person has read: what their page showed, and nothing that came since. It is kept in its other
+// place before it leaves the first.
 func (g *Gateway) postNews(w http.ResponseWriter, r *http.Request, v *visitor) error {
-	told, err := g.newsFor(r.Context(), v)
+	list, err := g.untold(r.Context(), v)
 	if err != nil {
 		return err
 	}
-	for _, n := range told {
-		var id Hash
-		if !slices.Contains(r.PostForm["read"], n.ID) || !parseHash(&id, n.ID) {
+	ctx := context.WithoutCancel(r.Context())
+	for _, k := range slices.Backward(list) {
+		m := k.memo
+		if !slices.Contains(r.PostForm["read"], hex.EncodeToString(m.ID[:])) {
 			continue
 		}
-		if err := g.forgetNews(context.WithoutCancel(r.Context()), id); err != nil {
+		m.Kind = ToldKind
+		if err := g.keepNews(ctx, m); err != nil {
+			return err
+		}
+		if err := g.forgetNews(ctx, NewsKind, m.ID); err != nil {
 			return err
 		}
 	}

@@ -116,6 +116,67 @@ func TestC38WhatAdministratorsDoIsTold(t *testing.T) {
 	}
 }
 
+// lately are the sentences that the settings keep of what was changed.
+func (h *venue) lately() (out []string) {
+	section := regexp.MustCompile(`(?s)<section aria-labelledby="lately".*?</section>`).FindString(h.now.body)
+	for _, m := range regexp.MustCompile(`(?s)<li>(.*?)</li>`).FindAllStringSubmatch(section, -1) {
+		out = append(out, html.UnescapeString(strings.Join(strings.Fields(tags.ReplaceAllString(m[1], " ")), " ")))
+	}
+	return out
+}
+
+// C-38: whoever finds a session open, or has stolen one, can put away what its person is told, but not keep it from them: it
+// stays in the settings, as does what the session itself has done.
+func TestC38WhatHasBeenReadStaysInTheSettings(t *testing.T) {
+	h, ctx := newVenue(t), t.Context()
+	h.signIn(t, "alice")
+	secret := h.now.secret
+	if _, err := h.gateway.IssueBypass(ctx, "alice", time.Hour, 1, "command as root"); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.move(26 * time.Hour)
+	h.use("the thief's")
+	h.now.secret = secret
+	h.signIn(t, "alice")
+	h.mustBeTold(t, 2)
+	page := h.now.body
+	h.read(t)
+	h.mustBeTold(t, 0)
+	h.now.body = page
+	h.read(t) // by a page that is shown no more
+	h.use("alice's")
+	h.now.secret = secret
+	h.signIn(t, "alice")
+	h.mustBeTold(t, 0)
+	got := h.lately()
+	if len(got) != 2 || !strings.Contains(got[0], "stands in for your second step") || !strings.Contains(got[0], "2 March 2026, 08:00 UTC, by the service desk: command as root") ||
+		!strings.Contains(got[1], "A second step (Authenticator app) was set up.") {
+		t.Errorf("the settings keep %q", got)
+	}
+	h.visit("/")
+	if len(h.lately()) > 0 {
+		t.Error("the portal keeps them too")
+	}
+	for i := range 30 {
+		h.clock.move(time.Second)
+		if _, err := h.gateway.IssueBypass(ctx, "alice", time.Hour, 1, fmt.Sprint("desk ", i)); err != nil {
+			t.Fatal(err)
+		}
+		h.visit("/")
+		h.read(t)
+	}
+	h.visit("/settings")
+	if got := h.lately(); len(got) != 20 || !strings.Contains(got[0], "desk 29") || !strings.Contains(got[19], "desk 10") {
+		t.Errorf("of more than 20 the settings keep %d: %q", len(got), got)
+	}
+	h.clock.move(91 * 24 * time.Hour)
+	h.signIn(t, "alice")
+	h.visit("/settings")
+	if got := h.lately(); len(got) > 0 {
+		t.Errorf("after 91 days the settings keep %q", got)
+	}
+}
+
 // What has been read is what the page showed: a change that came since is told still, and nobody puts away another's.
 func TestNewsThatCameSinceAreToldStill(t *testing.T) {
 	h, ctx := newVenue(t), t.Context()

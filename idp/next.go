@@ -194,7 +194,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	v.flow.Step, v.flow.Ways = nil, nil
+	v.flow.Step, v.flow.Ways, v.flow.Aside = nil, nil, nil
 	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
 	return g.keep(r.Context(), v)
 }
@@ -204,7 +204,7 @@ func (g *Gateway) otherWays(v *visitor, a asked) []web.Link {
 	var links []web.Link
 	for _, f := range a.ready.enrolled {
 		if f.Name() != a.factor.Name() {
-			links = append(links, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name())})
+			links = append(links, web.Link{Label: g.factorLabel(f.Name()), URL: v.withFlow("/mfa/" + f.Name()), Script: needsScript(f)})
 		}
 	}
 	return append(links, v.rescueLink(len(a.ready.enrolled)))

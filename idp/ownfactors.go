@@ -26,7 +26,7 @@ func (g *Gateway) ownFactors(ctx context.Context, user string) (own []web.Item, 
 	}
 	for _, f := range g.factors {
 		if setUpHere(f) {
-			add = append(add, web.Link{Label: "Add " + withArticle(g.factorInSentence(f.Name())), URL: "/enroll/" + f.Name()})
+			add = append(add, web.Link{Label: "Add " + withArticle(g.factorInSentence(f.Name())), URL: "/enroll/" + f.Name(), Script: needsScript(f)})
 		}
 	}
 	return own, add, nil
@@ -160,6 +160,6 @@ func (g *Gateway) keyNotice(ctx context.Context, v *visitor) (web.Notice, error)
 	}
 	return web.Notice{
 		Text: "Skip the password next time: a passkey on this device knows you by your fingerprint, face or PIN.",
-		Link: web.Link{Label: "Set up a passkey", URL: "/enroll/" + f.Name()},
+		Link: web.Link{Label: "Set up a passkey", URL: "/enroll/" + f.Name(), Script: needsScript(f)},
 	}, nil
 }

@@ -50,7 +50,7 @@ func (g *Gateway) usedLast(ctx context.Context, v *visitor) (string, error) {
 
 // timed is frame for a page that can be answered for a while: as long as the sign-in goes on and the questions on the page
 // wait. The address opens it for longer.
-func (g *Gateway) timed(v *visitor, path, more string, asked ...*step) web.Frame {
+func (g *Gateway) timed(v *visitor, path string, asked ...*step) web.Frame {
 	f := g.frame(v)
 	ends := v.ends
 	for _, s := range asked {
@@ -58,11 +58,9 @@ func (g *Gateway) timed(v *visitor, path, more string, asked ...*step) web.Frame
 			ends = s.Expires
 		}
 	}
-	f.Limit = web.Limit{Seconds: max(1, int(ends.Sub(g.now())/time.Second)), More: web.Link{Label: more, URL: v.withFlow(path) + "&more=1"}}
+	f.Limit = web.Limit{Seconds: max(1, int(ends.Sub(g.now())/time.Second)), More: web.Link{Label: "More time", URL: v.withFlow(path) + "&more=1"}}
 	return f
 }
-
-const moreTime = "More time"
 
 // wantsMore reports whether a page is opened anew to have more time for it.
 func wantsMore(r *http.Request) bool { return r.URL.Query().Has("more") }

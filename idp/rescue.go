@@ -109,7 +109,7 @@ func (g *Gateway) notAnswering(factors []string) string {
 func (g *Gateway) rescuePage(v *visitor) web.Rescue {
 	mode := g.rescueMode(v)
 	return web.Rescue{
-		Frame: g.timed(v, "/rescue", moreTime), F: v.fid, Action: "/rescue", App: g.label(v.flow.App), Recovery: mode == RescueAny, Bypass: mode != RescueOff,
+		Frame: g.timed(v, "/rescue"), F: v.fid, Action: "/rescue", App: g.label(v.flow.App), Recovery: mode == RescueAny, Bypass: mode != RescueOff,
 		Back: v.withFlow("/login"),
 	}
 }

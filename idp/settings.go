@@ -65,6 +65,9 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 	if p.News, err = g.newsFor(ctx, v); err != nil {
 		return err
 	}
+	if p.Lately, err = g.lately(ctx, user); err != nil {
+		return err
+	}
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
 		return err
 	}

@@ -79,6 +79,12 @@ func (g *Gateway) declined(r *http.Request, v *visitor, f Factor, kind string) (
 	return said, g.record(r, e)
 }
 
+// needsScript reports whether a factor is of no use to a browser that runs no scripts.
+func needsScript(f Factor) bool {
+	_, ok := f.(Decliner)
+	return ok
+}
+
 func declinedBy(f Factor, answer url.Values) string {
 	if d, ok := f.(Decliner); ok {
 		return d.Declined(answer)

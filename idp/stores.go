@@ -99,7 +99,7 @@ type Sessions interface {
 
 // Memo is something kept for one later request: a sign-in in progress, an invitation.
 type Memo struct {
-	Kind    string // "flow", "away", "once", "done", "invite", "bypass", "changed", "ended", "news", "operator"
+	Kind    string // "flow", "away", "once", "done", "invite", "bypass", "changed", "ended", "news", "told", "operator"
 	ID      Hash   // SHA-256 of the id that travels
 	Browser Hash   // which browser may use it; zero for any
 	Owner   string // user key, where there is one

@@ -76,6 +76,9 @@ func (f *flow) waiting(of Factor, at time.Time) *step {
 
 // begun puts a question in the place of the one before, wherever that was.
 func (f *flow) begun(s *step) {
+	if f.Step != nil && f.Step.Factor != s.Factor {
+		f.putAside()
+	}
 	f.Step = s
 	for i, way := range f.Ways {
 		if way.Factor == s.Factor {
@@ -102,7 +105,7 @@ func (g *Gateway) showPrompt(w http.ResponseWriter, r *http.Request, v *visitor,
 		return err
 	}
 	p := web.Prompt{
-		Frame: g.timed(v, "/mfa", moreTime, v.flow.Ways...), F: v.fid, App: g.label(v.flow.App), Rule: why(d), Error: message,
+		Frame: g.timed(v, "/mfa", v.flow.Ways...), F: v.fid, App: g.label(v.flow.App), Rule: why(d), Error: message,
 		Ask: d.Keep > 0 && !d.Remember && own == nil && !v.session.NoDevice && !v.flow.DeviceAsked, Own: v.flow.Own == ownYes, Days: wholeDays(d.Keep),
 	}
 	digits, options := false, false
@@ -112,7 +115,7 @@ func (g *Gateway) showPrompt(w http.ResponseWriter, r *http.Request, v *visitor,
 			way.Text, way.Digits, way.Options, way.Closed = s.View.Text, s.View.Digits, s.View.Options, s.View.Closed
 			if digits && way.Digits > 0 || options && way.Options != "" {
 				// The form has one field of that name; a second such factor has a page of its own.
-				p.Others = append(p.Others, web.Link{Label: way.Label, URL: v.withFlow(way.Action)})
+				p.Others = append(p.Others, web.Link{Label: way.Label, URL: v.withFlow(way.Action), Script: needsScript(f)})
 				continue
 			}
 			digits, options = digits || way.Digits > 0, options || way.Options != ""

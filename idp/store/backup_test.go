@@ -103,6 +103,7 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	ok(t, s.PutEnrollment(ctx, future))
 	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.ChangedKind, ID: idp.Hash{7}, Expires: now.Add(time.Hour)}, 0))
 	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.NewsKind, ID: idp.Hash{8}, Owner: "corp:ann", Expires: now.Add(time.Hour)}, 0))
+	ok(t, s.PutMemo(ctx, idp.Memo{Kind: idp.ToldKind, ID: idp.Hash{9}, Owner: "corp:ann", Expires: now.Add(time.Hour)}, 0))
 	ok(t, s.PutEnrollment(ctx, idp.Enrollment{User: "corp:ann", Factor: idp.RecoveryFactor, ID: "a code that is used after the backup"}))
 	ok(t, s.Backup(ctx, file)) // replaces the older one
 	// After the backup the phone shows a code, and it is used; somebody saw it.
@@ -124,6 +125,8 @@ func TestRestoredStoreLetsNothingBeUsedTwice(t *testing.T) {
 	ok(t, err) // a gate that stood then stands now
 	_, err = r.Memo(ctx, idp.NewsKind, idp.Hash{8}, now)
 	ok(t, err) // what was to be told is told
+	_, err = r.Memo(ctx, idp.ToldKind, idp.Hash{9}, now)
+	ok(t, err) // and what was told can be looked up
 	is(t, r.DeleteEnrollment(ctx, "corp:ann", idp.RecoveryFactor, "a code that is used after the backup"), idp.ErrNotFound)
 	_, err = r.Device(ctx, idp.Hash{1}, "corp:ann", now)
 	is(t, err, idp.ErrNotFound)

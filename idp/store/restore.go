@@ -107,7 +107,7 @@ func neutralize(ctx context.Context, path string, now time.Time) (err error) {
 	}
 	for _, query := range []string{
 		"DELETE FROM sessions",
-		"DELETE FROM memos WHERE kind NOT IN ('" + idp.ChangedKind + "', '" + idp.NewsKind + "')",
+		"DELETE FROM memos WHERE kind NOT IN ('" + idp.ChangedKind + "', '" + idp.NewsKind + "', '" + idp.ToldKind + "')",
 		"DELETE FROM devices",
 		"DELETE FROM enrollments WHERE factor = '" + idp.RecoveryFactor + "'",
 	} {

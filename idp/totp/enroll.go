@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -18,12 +17,12 @@ const MaxApps = 5
 
 const (
 	idBytes    = 16
-	enrollTime = 10 * time.Minute
 	firstLabel = "Authenticator app"
 )
 
 // BeginEnroll makes a seed and what the page shows of it. The seed is in the memo only: nothing is
-// stored before a code has proved that the app holds it. The page is good for ten minutes.
+// stored before a code has proved that the app holds it. It is good as long as the sign-in: a person who has scanned
+// it, and takes their time, must not have to scan another.
 func (f *Factor) BeginEnroll(ctx context.Context, u *idp.User, _ idp.Attempt) (idp.Step, error) {
 	if u == nil {
 		return idp.Step{}, errNoUser
@@ -39,9 +38,8 @@ func (f *Factor) BeginEnroll(ctx context.Context, u *idp.User, _ idp.Attempt) (i
 	if _, err := io.ReadFull(f.rand, random); err != nil {
 		return idp.Step{}, fmt.Errorf("making a seed: %w", err)
 	}
-	expires := f.now().Add(enrollTime)
 	m := memo{
-		Kind: kindEnroll, Factor: f.name, User: u.Key(), Expires: expires,
+		Kind: kindEnroll, Factor: f.name, User: u.Key(),
 		Seed: random[:seedBytes], ID: b32.EncodeToString(random[seedBytes:]),
 	}
 	data, err := m.encode()
@@ -54,7 +52,7 @@ func (f *Factor) BeginEnroll(ctx context.Context, u *idp.User, _ idp.Attempt) (i
 	if err != nil {
 		return idp.Step{}, err
 	}
-	return idp.Step{Memo: data, Expires: expires, View: idp.View{
+	return idp.Step{Memo: data, View: idp.View{
 		Title:   "Set up an authenticator app",
 		Text:    "Scan the picture with your authenticator app, or type the key into it. Then enter the 6-digit code that it shows.",
 		Digits:  digits,
@@ -72,7 +70,7 @@ func (f *Factor) FinishEnroll(ctx context.Context, u *idp.User, m []byte, answer
 		return idp.Proof{}, errNoUser
 	}
 	now := f.now()
-	begun, err := decodeMemo(m, kindEnroll, f.name, u.Key(), now)
+	begun, err := decodeMemo(m, kindEnroll, f.name, u.Key())
 	if err != nil {
 		return idp.Proof{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -12,12 +11,11 @@ import (
 // memo is what the gateway keeps between a page and its answer. It says whose step it is and which,
 // so that no other person, factor or step can use it.
 type memo struct {
-	Kind    string    `json:"kind"`
-	Factor  string    `json:"factor"`
-	User    string    `json:"user"`
-	Expires time.Time `json:"expires,omitzero"`
-	ID      string    `json:"id,omitempty"`   // of the enrollment to be
-	Seed    []byte    `json:"seed,omitempty"` // sealed with the memo by the store
+	Kind   string `json:"kind"`
+	Factor string `json:"factor"`
+	User   string `json:"user"`
+	ID     string `json:"id,omitempty"`   // of the enrollment to be
+	Seed   []byte `json:"seed,omitempty"` // sealed with the memo by the store
 }
 
 const (
@@ -33,9 +31,9 @@ func (m memo) encode() ([]byte, error) {
 	return data, nil
 }
 
-// decodeMemo returns the memo if it was made for this step of this person and is still good. The
+// decodeMemo returns the memo if it was made for this step of this person. The
 // errors of the decoder are left out: they quote what they read, and that holds a seed.
-func decodeMemo(data []byte, kind, factor, user string, now time.Time) (memo, error) {
+func decodeMemo(data []byte, kind, factor, user string) (memo, error) {
 	var m memo
 	switch err := json.Unmarshal(data, &m); {
 	case err != nil:
@@ -44,8 +42,6 @@ func decodeMemo(data []byte, kind, factor, user string, now time.Time) (memo, er
 		return memo{}, idp.StaleStep(http.StatusBadRequest, "bad_memo", "the memo is of another step")
 	case m.User != user:
 		return memo{}, idp.StaleStep(http.StatusForbidden, "wrong_user", "the memo is another person's")
-	case !m.Expires.IsZero() && !now.Before(m.Expires):
-		return memo{}, idp.StaleStep(http.StatusGone, "expired", "the memo has expired")
 	}
 	return m, nil
 }

@@ -126,7 +126,7 @@ func (f *Factor) Verify(ctx context.Context, u *idp.User, m []byte, answer url.V
 		return idp.Proof{}, errNoUser
 	}
 	now := f.now()
-	if _, err := decodeMemo(m, kindVerify, f.name, u.Key(), now); err != nil {
+	if _, err := decodeMemo(m, kindVerify, f.name, u.Key()); err != nil {
 		return idp.Proof{}, err
 	}
 	code, ok := typedCode(answer)

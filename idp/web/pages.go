@@ -235,8 +235,11 @@ type Choose struct {
 	Choices []Option
 }
 
-// Option is one radio button.
-type Option struct{ Value, Label string }
+// Option is one radio button, or on [Backup] one button.
+type Option struct {
+	Value, Label string
+	Script       bool // as in [Link], on [Backup]
+}
 
 // Post submits a form to another site by itself; a button remains for browsers without scripts.
 // It is the one form without f, which must not leave our origin. Send it with [PostCSP].
@@ -271,6 +274,7 @@ type Settings struct {
 	Add      []Link // factors that can be set up
 	Notice   string
 	News     []News
+	Lately   []News // with those that have been read
 
 	Recovery bool   // recovery codes count somewhere
 	Codes    int    // how many the person has left
@@ -324,7 +328,10 @@ type Item struct {
 }
 
 // Link is a label and an address.
-type Link struct{ Label, URL string }
+type Link struct {
+	Label, URL string
+	Script     bool // of no use to a browser that runs none: it is told so instead
+}
 
 // Help is one printable page for agents.
 type Help struct {

@@ -130,23 +130,23 @@ func samples(p *Pages) map[string]Page {
 	mfa := MFA{
 		Frame: typed, F: "flow", Action: "/mfa/totp", Factor: "totp", Heading: "Enter your code", App: app, Digits: 6,
 		Text: "Open your authenticator app and type the code it shows for Example Apps.",
-		Rule: "Contact centre asks for a second step once in 7 days.", Others: []Link{{"Use a passkey", "/mfa/passkey?f=flow"}, {"Use Duo Push", "/mfa/duo?f=flow"}},
+		Rule: "Contact centre asks for a second step once in 7 days.", Others: []Link{{Label: "Use a passkey", URL: "/mfa/passkey?f=flow", Script: true}, {Label: "Use Duo Push", URL: "/mfa/duo?f=flow"}},
 	}
 	mfaWrong := mfa
 	mfaWrong.Error = "That code is not right, or was used already. Wait for the next one."
 	key, closed := mfa, mfa
 	key.Action, key.Factor, key.Digits, key.Heading, key.Options = "/mfa/passkey", "passkey", 0, "Use your passkey", `{"challenge":"AAAA"}`
-	key.Text, key.Others = "Your browser will ask for your fingerprint, face, PIN or security key.", []Link{{"Authenticator app", "/mfa/totp?f=flow"}}
+	key.Text, key.Others = "Your browser will ask for your fingerprint, face, PIN or security key.", []Link{{Label: "Authenticator app", URL: "/mfa/totp?f=flow"}}
 	keyError := key
 	keyError.Error = "No passkey was given: the browser’s window was closed, or nobody answered in time. Try again, or choose another way."
 	closed.Digits, closed.Closed, closed.Heading, closed.Text = 0, true, "Use your passkey", "Your passkeys were made for login.example.com, the portal’s address before. They cannot be used here."
 	newKey := Enroll{
 		Frame: typed, F: "flow", Action: "/enroll/passkey", Factor: "passkey", App: app, Options: `{"challenge":"AAAA"}`, Heading: "Set up a passkey",
 		Text:   "Your device keeps the passkey and asks for your fingerprint, face or PIN whenever it is used. Nothing has to be typed, and no other site can ask for it.",
-		Others: []Link{{"Authenticator app", "/enroll/totp?f=flow"}},
+		Others: []Link{{Label: "Authenticator app", URL: "/enroll/totp?f=flow"}},
 	}
 	timed := typed
-	timed.Limit = Limit{Seconds: 15 * 60, More: Link{"More time", "/mfa/totp?f=flow&more=1"}}
+	timed.Limit = Limit{Seconds: 15 * 60, More: Link{Label: "More time", URL: "/mfa/totp?f=flow&more=1"}}
 	mfa.Frame, key.Frame, enroll.Frame = timed, timed, timed
 	late := mfa
 	late.Late = true
@@ -185,19 +185,19 @@ func samples(p *Pages) map[string]Page {
 		"mfa-error":        mfaWrong,
 		"mfa-popup":        mfaPopup,
 		"mfa-no-code":      MFA{Frame: typed, F: "flow", Action: "/mfa/duo", Factor: "duo", Heading: "Approve on your phone", Text: "We sent a request to Duo Mobile.", Error: "You did not approve in time."},
-		"choosefactor":     ChooseFactor{Frame: typed, App: app, Choices: []Link{{"Authenticator app", "/mfa/totp?f=flow"}, {"Passkey", "/mfa/passkey?f=flow"}}},
+		"choosefactor":     ChooseFactor{Frame: typed, App: app, Choices: []Link{{Label: "Authenticator app", URL: "/mfa/totp?f=flow"}, {Label: "Passkey", URL: "/mfa/passkey?f=flow", Script: true}}},
 		"mfa-late":         late,
 		"prompt": Prompt{
 			Frame: timed, F: "flow", App: app, Rule: "Asked every 7 days on your own device.", Ask: true, Days: 7,
-			Ways: ways, Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
+			Ways: ways, Others: []Link{{Label: "I can’t use any of these", URL: "/rescue?f=flow"}},
 		},
 		"prompt-error": Prompt{
 			Frame: timed, F: "flow", App: app, Rule: "Asked at every sign-in.", Ways: wrongWays, Own: true, Error: "That code is not right. Type the code that your app shows now.",
-			Others: []Link{{"I can’t use any of these", "/rescue?f=flow"}},
+			Others: []Link{{Label: "I can’t use any of these", URL: "/rescue?f=flow"}},
 		},
-		"backup":               Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{"passkey", "Passkey"}, {"recovery", "Recovery codes on paper"}, {"totp", "Another authenticator app"}}},
-		"backup-due":           Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{"totp", "Authenticator app"}, {"recovery", "Recovery codes on paper"}}},
-		"choosefactor-new":     ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{"Authenticator app", "/enroll/totp?f=flow"}, {"Passkey", "/enroll/passkey?f=flow"}}},
+		"backup":               Backup{Frame: timed, F: "flow", App: app, Have: "your authenticator app", Choices: []Option{{Value: "passkey", Label: "Passkey", Script: true}, {Value: "recovery", Label: "Recovery codes on paper"}, {Value: "totp", Label: "Another authenticator app"}}},
+		"backup-due":           Backup{Frame: timed, F: "flow", App: app, Have: "your passkey", Due: true, Choices: []Option{{Value: "totp", Label: "Authenticator app"}, {Value: "recovery", Label: "Recovery codes on paper"}}},
+		"choosefactor-new":     ChooseFactor{Frame: timed, F: "flow", App: app, Enroll: true, Backup: true, Choices: []Link{{Label: "Authenticator app", URL: "/enroll/totp?f=flow"}, {Label: "Passkey", URL: "/enroll/passkey?f=flow", Script: true}}},
 		"enroll":               enroll,
 		"enroll-error":         wrong,
 		"enrollcode":           EnrollCode{Frame: typed, F: "flow", App: app},
@@ -206,26 +206,26 @@ func samples(p *Pages) map[string]Page {
 		"rescue-error":         Rescue{Frame: typed, F: "flow", Action: "/rescue", Bypass: true, Back: "/login?f=flow", Wrong: true, Error: "That code is not right, or it has been used. Check each character, or ask the service desk for a new one.", Ref: "7KQ2-M4XD"},
 		"rescue-away":          Rescue{Frame: in, F: "flow", Action: "/rescue", App: app, Recovery: true, Bypass: true, Away: true, Back: "/login?f=flow", Error: "Duo does not answer just now. Try again in a minute.", Ref: "7KQ2-M4XD"},
 		"rescue-off":           Rescue{Frame: in, F: "flow", App: app, Back: "/login?f=flow", Ref: "7KQ2-M4XD"},
-		"recoverycodes":        RecoveryCodes{Frame: in, Done: Link{"I have kept them", "/settings"}, Codes: paperCodes},
-		"recoverycodes-backup": RecoveryCodes{Frame: timed, F: "flow", App: app, Done: Link{"I have kept them", "/backup"}, Codes: paperCodes},
+		"recoverycodes":        RecoveryCodes{Frame: in, Done: Link{Label: "I have kept them", URL: "/settings"}, Codes: paperCodes},
+		"recoverycodes-backup": RecoveryCodes{Frame: timed, F: "flow", App: app, Done: Link{Label: "I have kept them", URL: "/backup"}, Codes: paperCodes},
 		"device":               Device{Frame: in, F: "flow", App: app, Days: 7},
 		"portal":               Portal{Frame: in, F: "form", Tiles: all},
 		"portal-one":           Portal{Frame: in, F: "form", Tiles: all[:1]},
-		"portal-three":         Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{"Change it now", "/password"}}}},
+		"portal-three":         Portal{Frame: in, F: "form", Tiles: all[:3], Notices: []Notice{{Text: "Your password expires in 5 days, on 7 March 2026.", Link: Link{Label: "Change it now", URL: "/password"}}}},
 		"portal-news": Portal{Frame: in, F: "form", Tiles: all[:3], News: []News{
 			{ID: "n2", Text: "Your password was changed, and your remembered devices were forgotten.", Detail: "today, 08:02 UTC, from Firefox on Linux, 198.51.100.23"},
 			{ID: "n1", Text: "A code was made that stands in for your second step.", Detail: "3 May 2026, 17:40 UTC, by the service desk: command as root"},
 		}},
 		"portal-empty":     Portal{Frame: in, F: "form"},
 		"portal-emergency": Portal{Frame: bare, F: "form", Tiles: all[:2], BreakGlass: true},
-		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{"0", "Supervisor"}, {"1", "Agent"}}},
+		"choose":           Choose{Frame: in, F: "flow", Action: "/apps/connect", App: app, Choices: []Option{{Value: "0", Label: "Supervisor"}, {Value: "1", Label: "Agent"}}},
 		"post": Post{Frame: in, App: app, Action: "https://eu-west-2.signin.aws.amazon.com/saml", Fields: []Field{
 			{"SAMLResponse", strings.Repeat("PHNhbWxwOlJlc3BvbnNl+/", 40) + "=="}, {"RelayState", "https://eu-west-2.console.aws.amazon.com/connect/federate/1?destination=%2Fccp-v2&new_domain=true"},
 		}},
 		"handoff": Handoff{Frame: typed, App: "Example", URL: "https://example.test/?a=1&b=2"},
 		"handoff-duo": Handoff{
 			Frame: in, App: "Duo", For: app, URL: "https://api-1234abcd.duosecurity.com/oauth/v1/authorize?a=1&b=2",
-			Others: []Link{{"Authenticator app", "/mfa/totp?f=flow"}, {"Cancel and go back", "/"}},
+			Others: []Link{{Label: "Authenticator app", URL: "/mfa/totp?f=flow"}, {Label: "Cancel and go back", URL: "/"}},
 		},
 		"settings":           sampleSettings(in),
 		"settings-empty":     Settings{Frame: in, F: "form", Sessions: []Item{{ID: "s1", Label: "Chromium on Linux", Current: true}}},
@@ -237,7 +237,7 @@ func samples(p *Pages) map[string]Page {
 		"helpdesk-again":     sampleRepeated(desk),
 		"help-anonymous":     Help{Frame: Frame{Title: "Sign in"}, Address: "https://sso.example.com", Factors: []string{"authenticator app"}},
 		"error":              Error{Frame: in, Status: 403, Heading: "You have no role for Contact centre", Text: "Ask for one of the groups “Contact Centre Agents” or “Contact Centre Supervisors”.", Ref: "7KQ2-M4XD-91PA"},
-		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{"Try again", "/login"}},
+		"error-retry":        Error{Frame: f, Status: 502, Heading: "We can’t reach the directory", Text: "Your password was not checked.", Ref: "7KQ2-M4XD-91PA", Retry: true, Action: Link{Label: "Try again", URL: "/login"}},
 		"signedout":          SignedOut{Frame: f},
 		"signedout-to-other": SignedOut{Frame: f, Again: "/login?app=connect"},
 	}
@@ -251,12 +251,16 @@ var paperCodes = []string{
 func sampleSettings(in Frame) Settings {
 	return Settings{
 		Frame: in, F: "form", Notice: "The passkey is removed.",
-		News:     []News{{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"}},
+		News: []News{{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"}},
+		Lately: []News{
+			{ID: "n1", Text: "A second step (Passkey) was set up.", Detail: "today, 08:02 UTC, from Safari on iPhone, 203.0.113.7"},
+			{ID: "n2", Text: "A code was made that stands in for your second step.", Detail: "2 May 2026, 17:40 UTC, by the service desk: hilda@corp.example.com"},
+		},
 		Factors:  []Item{{ID: "f1", Label: "Authenticator app", Detail: "added 3 May 2026, last used today"}, {ID: "f2", Label: "Duo", Detail: "looked after by your service desk", Fixed: true}},
 		Devices:  []Item{{ID: "d1", Label: "Chromium on Windows", Detail: "since 3 May 2026", Current: true, More: []string{"No second step for this portal and Contact centre, which share it, until 10 May 2026", "No second step for Wiki until 4 May 2026"}}, {ID: "d2", Label: "Safari on iPhone", Detail: "since 12 March 2026"}},
 		Sessions: []Item{{ID: "s1", Label: "Chromium on Windows", Detail: "since 08:02, from 203.0.113.7", Current: true}, {ID: "s2", Label: "Firefox on Linux", Detail: "since yesterday, 17:40, from 198.51.100.23"}},
-		Add:      []Link{{"Add a passkey", "/enroll/passkey"}}, Recovery: true, Codes: 7, Once: "once",
-		Password: Link{"Change your password", "/password"}, PasswordExpires: "7 March 2026",
+		Add:      []Link{{Label: "Add a passkey", URL: "/enroll/passkey", Script: true}}, Recovery: true, Codes: 7, Once: "once",
+		Password: Link{Label: "Change your password", URL: "/password"}, PasswordExpires: "7 March 2026",
 	}
 }
 
