@@ -1,17 +1,13 @@
 package caddymodule
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -46,7 +42,7 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 		return f(ctx, l)
 	}
 	if token := os.Getenv(tokenVariable); token != "" {
-		return giveOrder(cmd, token)
+		return giveOrder(ctx, cmd, token)
 	}
 	l, err := openApp(cmd)
 	if err != nil {
@@ -64,7 +60,7 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	if err = errors.Join(err, l.Cleanup()); err != nil || !served {
 		return err
 	}
-	return giveOrder(cmd, token)
+	return giveOrder(ctx, cmd, token)
 }
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.
@@ -77,23 +73,14 @@ func (l *loaded) served(ctx context.Context) (bool, error) {
 }
 
 // giveOrder has the Caddy that runs do what the command says.
-func giveOrder(cmd *cobra.Command, token string) error {
+func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	address, err := adminAddress(cmd)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(order{words(cmd), operator()})
+	a, err := endpoint{address, silenceMost}.give(ctx, token, order{words(cmd), operator()})
 	if err != nil {
 		return err
-	}
-	res, err := caddycmd.AdminAPIRequest(address, http.MethodPost, ordersPath, http.Header{"Authorization": {bearer + token}}, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("the Caddy that runs was asked at %s: %w", address, refused(err))
-	}
-	defer res.Body.Close()
-	var a answer
-	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
-		return fmt.Errorf("the Caddy that runs was asked at %s, and its answer is not to be read (is it of another version?): %w", address, err)
 	}
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), a.Out); err != nil {
 		return err
@@ -143,21 +130,4 @@ func adminAddress(cmd *cobra.Command) (string, error) {
 		return c.Admin.Listen, nil
 	}
 	return caddy.DefaultAdminListen, nil
-}
-
-// refused takes Caddy's words for the reason out of what [caddycmd.AdminAPIRequest] makes of a refusal.
-func refused(err error) error {
-	_, said, found := strings.Cut(err.Error(), ": HTTP ")
-	if !found {
-		return err
-	}
-	status, body, _ := strings.Cut(said, ": ")
-	var e caddy.APIError
-	switch {
-	case json.Unmarshal([]byte(body), &e) == nil && e.Message != "":
-		return errors.New(e.Message)
-	case status == "404":
-		return errors.New("it has no Gatehouse")
-	}
-	return err
 }
