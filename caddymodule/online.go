@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,8 +127,11 @@ func adminAddress(cmd *cobra.Command) (string, error) {
 	switch {
 	case c.Admin.Disabled:
 		return "", fmt.Errorf(`a Caddy serves from the store, and %s turns its admin endpoint off, by which the command would reach it: write "admin unix//run/caddy/admin.sock|0600", or stop Caddy for the command`, used)
-	case c.Admin.Listen != "":
-		return c.Admin.Listen, nil
 	}
-	return caddy.DefaultAdminListen, nil
+	listen := cmp.Or(c.Admin.Listen, caddy.DefaultAdminListen)
+	address, err := caddy.NewReplacer().ReplaceOrErr(listen, true, true) // as Caddy does
+	if err != nil {
+		return "", fmt.Errorf("the admin endpoint of %s is %s, and this command has not what Caddy had for it (%w): name the endpoint by --%s", used, listen, err, addressFlag)
+	}
+	return address, nil
 }

@@ -183,3 +183,17 @@ func TestOrdersAfterAFailedReload(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 }
+
+// The address of the admin endpoint may have placeholders, which a command reads as Caddy does.
+func TestOrdersToAnAddressOfTheEnvironment(t *testing.T) {
+	s := newSite(t)
+	file := strings.Replace(s.caddyfile(""), "admin "+s.socket(), "admin unix/{env.GATEHOUSE_TEST_SOCKET}", 1)
+	t.Setenv("GATEHOUSE_TEST_SOCKET", strings.TrimPrefix(s.socket(), "unix/"))
+	s.load(file)
+	if out := s.mustCommand(file, "user", "invite", "demo"); !strings.Contains(out, "people:demo") {
+		t.Errorf("%s", out)
+	}
+	t.Setenv("GATEHOUSE_TEST_SOCKET", "")
+	_, err := s.command(file, "user", "invite", "demo")
+	wantFailure(t, err, "unix/{env.GATEHOUSE_TEST_SOCKET}", "not what Caddy had for it", "--address")
+}
