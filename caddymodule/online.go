@@ -49,19 +49,23 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	if err != nil {
 		return err
 	}
-	var token string
+	return errors.Join(l.withPeople(ctx, cmd, f), l.Cleanup())
+}
+
+// withPeople is withPeople for the owner of the database, who needs no token of their own.
+func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 	served, err := l.served(ctx)
-	switch {
-	case err != nil:
-	case served:
-		token, err = l.gateway.MakeOwnerToken(ctx, l.by)
-	default:
-		err = f(ctx, l)
-	}
-	if err = errors.Join(err, l.Cleanup()); err != nil || !served {
+	if err != nil {
 		return err
 	}
-	return giveOrder(ctx, cmd, token)
+	if !served {
+		return f(ctx, l)
+	}
+	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveOrder(ctx, cmd, token), l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token))
 }
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.

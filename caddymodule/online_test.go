@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -196,4 +197,21 @@ func TestOrdersToAnAddressOfTheEnvironment(t *testing.T) {
 	t.Setenv("GATEHOUSE_TEST_SOCKET", "")
 	_, err := s.command(file, "user", "invite", "demo")
 	wantFailure(t, err, "unix/{env.GATEHOUSE_TEST_SOCKET}", "not what Caddy had for it", "--address")
+}
+
+// What the owner's command shows to the wrong endpoint is worth nothing at the right one.
+func TestOrdersToTheWrongEndpoint(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	var shown string
+	other := endpointOf(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		shown = r.Header.Get("Authorization")
+		http.NotFound(w, r)
+	})
+	_, err := s.command(file, "user", "show", "demo", "--address", other.address)
+	wantFailure(t, err, "asked at "+other.address, "it has no Gatehouse")
+	if _, refused := s.order(http.MethodPost, shown, `{"args":["show","demo"]}`); shown == "" || !strings.Contains(refused, "HTTP 401") {
+		t.Errorf("the token %q: %q", shown, refused)
+	}
 }
