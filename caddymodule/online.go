@@ -35,7 +35,8 @@ type answer struct {
 }
 
 // withPeople runs f, a command about people, where they are being signed in: in the Caddy that runs, which is given the whole
-// command by its admin endpoint and runs it itself, or here on the store, where no Caddy serves from it.
+// command by its admin endpoint and runs it itself, or here on the store, where no Caddy serves from it. Whoever has a token is
+// not asked for the store first: they may not be let at it.
 func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 	ctx, cancel := deadline(cmd)
 	defer cancel()
@@ -43,7 +44,11 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 		return f(ctx, l)
 	}
 	if token := os.Getenv(tokenVariable); token != "" {
-		return giveOrder(ctx, cmd, token)
+		err := giveOrder(ctx, cmd, token)
+		if nobody := new(unreached); errors.As(err, &nobody) {
+			return withoutCaddy(ctx, cmd, f, err)
+		}
+		return err
 	}
 	l, err := openApp(cmd)
 	if err != nil {
@@ -66,6 +71,29 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 		return err
 	}
 	return errors.Join(giveOrder(ctx, cmd, token), l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token))
+}
+
+// withoutCaddy is withPeople where nobody takes the token of the owner of the database, who needs none while no Caddy serves
+// from it. To others, and where one serves at another address, it says what giving the order has come to.
+func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error, refused error) error {
+	// An address that was typed is of a gateway that need not be the one whose store this machine has.
+	if given, err := cmd.Flags().GetString(addressFlag); err != nil || given != "" {
+		return errors.Join(refused, err)
+	}
+	l, err := openApp(cmd)
+	if err != nil {
+		return fmt.Errorf("%w; nor does the store do without it: %w", refused, err)
+	}
+	served, err := l.served(ctx)
+	switch {
+	case err != nil:
+	case served:
+		err = refused
+	default:
+		cmd.PrintErrln("No Caddy runs: done on the store, as its owner, and not by the token.")
+		err = f(ctx, l)
+	}
+	return errors.Join(err, l.Cleanup())
 }
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.

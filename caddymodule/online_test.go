@@ -215,3 +215,34 @@ func TestOrdersToTheWrongEndpoint(t *testing.T) {
 		t.Errorf("the token %q: %q", shown, refused)
 	}
 }
+
+// Where no Caddy runs, the owner's command works on the store with a token in the environment as without one, and says so.
+func TestOrdersByTokenWithoutACaddy(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	t.Setenv(tokenVariable, token)
+
+	// One that serves from the store is asked, or nothing is done.
+	elsewhere := strings.Replace(file, "admin "+s.socket(), "admin "+s.socket()+"x", 1)
+	_, err := s.command(elsewhere, "user", "invite", "demo")
+	wantFailure(t, err, "asked at "+s.socket()+"x", "does it run")
+
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
+		t.Fatal(err)
+	}
+	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, "No Caddy runs: done on the store") {
+		t.Errorf("as the owner: %s", out)
+	}
+	if by := s.lastBy(file, idp.EventLogout); by != operator() {
+		t.Errorf("it was by %q, want %q", by, operator())
+	}
+	_, err = s.command(file, "user", "invite", "demo", "--address", s.socket())
+	wantFailure(t, err, "asked at "+s.socket(), "does it run")
+	if err := os.Rename(filepath.Join(s.dir, "db"), filepath.Join(s.dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.command(file, "user", "invite", "demo")
+	wantFailure(t, err, "asked at "+s.socket(), "nor does the store do without it", "never run")
+}
