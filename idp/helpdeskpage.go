@@ -139,7 +139,7 @@ func (g *Gateway) help(r *http.Request, v *visitor, u *User) (helping, error) {
 	act := map[string]func(*http.Request, *visitor, *User) (helping, error){"code": g.giveCode, "end": g.endFor}[what]
 	if act == nil {
 		e := g.deskEvent(r, v, u, "", Success)
-		e.Reason = "looked_up"
+		e.Reason = deskLook
 		return helping{status: http.StatusOK}, g.record(r, e)
 	}
 	did, err := g.takeOnce(r, v, what, u.Key())
