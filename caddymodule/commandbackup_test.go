@@ -85,3 +85,28 @@ func TestRestoreChangesNothingWhereTheKeyDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// A link that leads nowhere is told of by whatever would make a database there, or take it for one that never was.
+func TestCommandsOnALinkThatLeadsNowhere(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	backup := filepath.Join(s.dir, "backup.tar")
+	s.mustCommand(file, "backup", backup)
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(s.dir, "db", "gatehouse.db")
+	if err := os.Remove(database); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(s.dir, "volume", "gatehouse.db"), database); err != nil {
+		t.Fatal(err)
+	}
+	const want = "gatehouse.db, which is not there"
+	for _, args := range [][]string{{"user", "show", "demo"}, {"audit"}, {"restore", backup}, {"restore", backup, "--overwrite"}} {
+		_, err := s.command(file, args...)
+		wantFailure(t, err, database+" is a link to ", want)
+	}
+	wantError(t, caddy.Load(s.json(file), true), database+" is a link to ", want)
+}
