@@ -15,6 +15,7 @@ func TestRestoreIsRefusedWhileTheStoreIsOpen(t *testing.T) {
 	s.load(file)
 	s.furnish(s.openedStore())
 	_, served := s.get("/saml/metadata")
+	s.mustCommand(file, "token", "make", "desk")
 	backup := filepath.Join(s.dir, "backup.tar")
 	if got := s.mustCommand(file, "backup", backup); !strings.Contains(got, "whoever has it can sign") {
 		t.Errorf("backup: %s", got)
@@ -34,6 +35,10 @@ func TestRestoreIsRefusedWhileTheStoreIsOpen(t *testing.T) {
 
 	if got := s.mustCommand(file, "metadata"); got != served {
 		t.Error("the restored gateway has other keys")
+	}
+	// It may have been revoked since the backup.
+	if got := s.mustCommand(file, "token", "list"); !strings.Contains(got, "there is no token") {
+		t.Errorf("a restore brings tokens back: %s", got)
 	}
 	s.load(file)
 	left, err := s.openedStore().UserEnrollments(t.Context(), "people:demo", "")
