@@ -112,9 +112,8 @@ func (e endpoint) request(ctx context.Context, o order) (*http.Request, *http.Cl
 
 // failed says who was asked, and what there is to do about it.
 func (e endpoint) failed(ctx context.Context, err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err
+	if sent, ok := errors.AsType[*url.Error](err); ok {
+		err = sent.Err
 	}
 	if errors.Is(context.Cause(ctx), errSilent) {
 		err = fmt.Errorf("%w, nothing has come for %s: see its log, and by \"caddy gatehouse audit\" whether the order was done", errSilent, e.silence)
