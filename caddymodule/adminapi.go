@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -24,6 +26,8 @@ const (
 	// orderMost is the longest order, in bytes.
 	orderMost = 64 << 10
 	bearer    = "Bearer "
+	// beatTime is how often whoever waits for the answer is told that the order is under way.
+	beatTime = 10 * time.Second
 )
 
 // inCaddyKey is where the context of a command that runs inside Caddy holds the app.
@@ -76,7 +80,35 @@ func serveOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// Whoever gave it may be gone before it is done: it is not left half done.
-	return json.NewEncoder(w).Encode(app.obey(context.WithoutCancel(r.Context()), o.Args, by))
+	ctx := context.WithoutCancel(r.Context())
+	return json.NewEncoder(w).Encode(beat(w, beatTime, func() answer { return app.obey(ctx, o.Args, by) }))
+}
+
+// beat runs f, and until it is done writes a line end now and then, which JSON may begin with: so whoever waits for the answer
+// can tell an order that takes long from a Caddy that hangs.
+func beat(w http.ResponseWriter, every time.Duration, f func() answer) answer {
+	var beating sync.WaitGroup
+	done := make(chan struct{})
+	defer beating.Wait() // before anything else is written
+	defer close(done)
+	beating.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return
+			}
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				return
+			}
+		}
+	})
+	return f()
 }
 
 func refuseOrder(status int, why string) error {

@@ -197,7 +197,7 @@ func (a *App) Start() error {
 		a.log.Warn("the store is not open yet; the portal answers 503 until it is", zap.Duration("after", startWait))
 		go func() {
 			if err := <-opened; err != nil {
-				a.log.Error("the store cannot be opened; the portal stays closed", zap.Error(err))
+				a.log.Error("the store cannot be opened, or not be marked as served; the portal stays closed", zap.Error(err))
 				return
 			}
 			a.ready()

@@ -249,6 +249,9 @@ func (l *loaded) ownFile() (string, error) {
 		return "", nil
 	}
 	path, err := f.file()
+	if err == nil {
+		path, err = store.RealFile(path)
+	}
 	if err != nil {
 		return "", err
 	}

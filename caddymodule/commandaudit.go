@@ -24,8 +24,9 @@ func auditCommand() *cobra.Command {
 		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339, days (2006-01-02) or ages (24h,
 7d), --from inclusive and --to exclusive; --user takes a user's key or a name as it was typed, and finds
 what that person did and what was done for them; --by takes a part of the name of a helper, a token or
-whoever ran a command, and finds what they did for others. --json prints one object for each line. In CSV, a cell that a spreadsheet would take for a formula begins with
-an apostrophe. --rule-text adds the policy text that the digest of a line stands for.
+whoever ran a command, and finds what they did for others. --json prints one object for each line. In CSV, a
+cell that a spreadsheet would take for a formula begins with an apostrophe. --rule-text adds the policy text
+that the digest of a line stands for.
 
 Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
 log gatehouse.audit, but for those about people ("user") that a Caddy that runs has done.`,

@@ -15,6 +15,7 @@ func TestRestoreIsRefusedWhileTheStoreIsOpen(t *testing.T) {
 	s.load(file)
 	s.furnish(s.openedStore())
 	_, served := s.get("/saml/metadata")
+	s.mustCommand(file, "token", "make", "desk")
 	backup := filepath.Join(s.dir, "backup.tar")
 	if got := s.mustCommand(file, "backup", backup); !strings.Contains(got, "whoever has it can sign") {
 		t.Errorf("backup: %s", got)
@@ -34,6 +35,10 @@ func TestRestoreIsRefusedWhileTheStoreIsOpen(t *testing.T) {
 
 	if got := s.mustCommand(file, "metadata"); got != served {
 		t.Error("the restored gateway has other keys")
+	}
+	// It may have been revoked since the backup.
+	if got := s.mustCommand(file, "token", "list"); !strings.Contains(got, "there is no token") {
+		t.Errorf("a restore brings tokens back: %s", got)
 	}
 	s.load(file)
 	left, err := s.openedStore().UserEnrollments(t.Context(), "people:demo", "")
@@ -84,4 +89,29 @@ func TestRestoreChangesNothingWhereTheKeyDoesNotFit(t *testing.T) {
 			t.Errorf("the trial has left %s", e.Name())
 		}
 	}
+}
+
+// A link that leads nowhere is told of by whatever would make a database there, or take it for one that never was.
+func TestCommandsOnALinkThatLeadsNowhere(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	backup := filepath.Join(s.dir, "backup.tar")
+	s.mustCommand(file, "backup", backup)
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(s.dir, "db", "gatehouse.db")
+	if err := os.Remove(database); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(s.dir, "volume", "gatehouse.db"), database); err != nil {
+		t.Fatal(err)
+	}
+	const want = "gatehouse.db, which is not there"
+	for _, args := range [][]string{{"user", "show", "demo"}, {"audit"}, {"restore", backup}, {"restore", backup, "--overwrite"}} {
+		_, err := s.command(file, args...)
+		wantFailure(t, err, database+" is a link to ", want)
+	}
+	wantError(t, caddy.Load(s.json(file), true), database+" is a link to ", want)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -26,6 +27,11 @@ func TestHelp(t *testing.T) {
 		c.SetOut(&out)
 		if err := c.Help(); err != nil {
 			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 115 {
+				t.Errorf("a line in the help of %s is %d columns wide: %s", c.CommandPath(), n, line)
+			}
 		}
 		fmt.Fprintf(&all, "=== %s\n%s\n", c.CommandPath(), out.String())
 	})

@@ -29,8 +29,8 @@ func moveSourceCommand() *cobra.Command {
 the people of source NEW, who are the same under the same ids. Run it after a source was renamed: rename
 it in the configuration, reload, then move. It is refused while OLD is in the configuration, where NEW is
 not, and where somebody has enrolled or has a remembered device at both meanwhile ("caddy gatehouse user
-reset-mfa" and "revoke" clear that). All is moved or nothing. To undo it, give the source its old name back, reload, and run it the other way
-round; whatever NEW had before comes along.
+reset-mfa" and "revoke" clear that). All is moved or nothing. To undo it, give the source its old name back,
+reload, and run it the other way round; whatever NEW had before comes along.
 
 What it does not move: invitation codes that were not used yet, and the audit log, which tells what was.
 Applications that are sent a persistent NameID without an attribute see new ids, because those are made

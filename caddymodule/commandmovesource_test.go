@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // renamed gives the source of the site's people another name.
@@ -78,7 +81,20 @@ func TestMoveSourceRefusals(t *testing.T) {
 	s.mustCommand(now, "user", "move-source", "people", "staff")
 	s.furnish(s.openedStore()) // as if the same people had enrolled under the old name once more
 	_, err = s.command(now, "user", "move-source", "people", "staff")
-	wantRefusal(t, err, "both keep enrollments of staff:demo")
+	wantRefusal(t, err, "both keep enrollments of staff:demo; keep one of the two: caddy gatehouse user reset-mfa people:demo, or staff:demo")
+	for _, person := range []string{"people:other", "staff:other"} {
+		if err := s.openedStore().PutEnrollment(t.Context(), idp.Enrollment{User: person, Factor: "totp", ID: "1", Created: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = s.command(now, "user", "move-source", "people", "staff")
+	wantRefusal(t, err, "both keep enrollments of staff:demo and of 1 more; keep one of the two")
+	// What it says is what to do: a person of a source that there is not is cleared by their key.
+	s.mustCommand(now, "user", "reset-mfa", "people:demo")
+	s.mustCommand(now, "user", "reset-mfa", "staff:other")
+	if got := s.mustCommand(now, "user", "move-source", "people", "staff"); !strings.Contains(got, "1 enrollments, 0 devices") {
+		t.Errorf("once one of the two is cleared: %s", got)
+	}
 	_, err = s.command(now, "user", "move-source", "people")
 	wantFailure(t, err, "usage: gatehouse user move-source OLD NEW")
 }

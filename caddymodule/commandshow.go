@@ -19,7 +19,7 @@ func showCommand() *cobra.Command {
 		Long: `Shows the factors that a person has set up, how many recovery codes are left, the devices that are
 remembered, the sessions that are open, the wrong answers that count and what they have locked, and whether
 the password has to be changed first. It shows nothing that is secret. Factors that are set up elsewhere are
-not kept here.
+not kept here. Each look is a line of the audit log.
 
 ` + nameIsKey + `
 
@@ -70,7 +70,7 @@ type shownTries struct {
 }
 
 func show(ctx context.Context, cmd *cobra.Command, l *loaded, name string) error {
-	o, err := l.gateway.Overview(ctx, name)
+	o, err := l.gateway.Overview(ctx, name, l.by)
 	if err != nil {
 		return personError(name, err)
 	}

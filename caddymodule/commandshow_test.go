@@ -2,9 +2,14 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 func TestShowByCommand(t *testing.T) {
@@ -42,6 +47,45 @@ func TestShowByCommand(t *testing.T) {
 	}
 	_, err := s.command(file, "user", "show", "nobody")
 	wantRefusal(t, err, "nobody")
+	if by := s.lastBy(file, idp.EventHelpDesk); by != operator() {
+		t.Errorf("a look is by %q, want %q", by, operator())
+	}
+}
+
+// Each look at a person is a line, whoever looks and wherever it is done, as at the help desk's page.
+func TestLooksByCommandAreAudited(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	t.Setenv(tokenVariable, token)
+	s.mustCommand(file, "user", "show", "DEMO@example.com")
+	if _, err := s.command(file, "user", "show", "somebody"); err == nil {
+		t.Error("somebody is shown")
+	}
+	t.Setenv(tokenVariable, "")
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.mustCommand(file, "user", "show", "demo")
+	var got []string
+	for line := range strings.Lines(s.mustCommand(file, "audit", "--json")) {
+		var e idp.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == idp.EventHelpDesk {
+			got = append(got, strings.Join([]string{e.Reason, e.Result, e.User, e.Name, e.By}, "|"))
+		}
+	}
+	want := []string{
+		"looked_up|success|people:demo|demo|token desk, " + operator(),
+		"not_found|denied||somebody|token desk, " + operator(),
+		"looked_up|success|people:demo|demo|" + operator(),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the looks are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestUnlockByCommand(t *testing.T) {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -80,4 +81,18 @@ func parseFactor(d *caddyfile.Dispenser) (*FactorEntry, error) {
 	}
 	f.FactorRaw, err = guestJSON(d, guest, "kind", kind)
 	return f, err
+}
+
+// checkFactorLabels finds two factors that people could not tell apart.
+func (a *App) checkFactorLabels() *mistake {
+	labels := map[string]string{}
+	for _, f := range a.Factors {
+		label := idp.FactorLabel(f.Name, f.Label)
+		if other := labels[label]; other != "" {
+			text := fmt.Sprintf("people call it %q, as they do factor %s; give one of them another label", label, other)
+			return &mistake{[2]string{"factor", f.Name}, cmp.Or(f.Label, f.Name), text}
+		}
+		labels[label] = f.Name
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ func TestFactorLabelIsWhatPeopleRead(t *testing.T) {
 	if _, guide := s.get("/help"); !strings.Contains(guide, "OTP token") {
 		t.Errorf("the guide does not have the label: %s", guide)
 	}
-	twice := s.caddyfile("factor one totp {\nlabel Token\n}\nfactor two totp {\nissuer Example\nlabel Token\n}")
-	wantError(t, caddy.Load(s.json(twice), true), `people call it "Token", as they do factor "one"`)
+	// In JSON, which has no lines. The adapter finds it as well.
+	twice := s.json(s.caddyfile("factor one totp {\nlabel Token\n}\nfactor two totp {\nlabel Badge\n}"))
+	wantError(t, caddy.Load(bytes.Replace(twice, []byte("Badge"), []byte("Token"), 1), true), `factor two: people call it "Token", as they do factor one`)
 }

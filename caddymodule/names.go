@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func (a *App) crossCheck() *mistake {
 	if m := a.sameConditions(); m != nil {
 		return m
 	}
-	if m := a.checkPasskeys(); m != nil {
+	if m := cmp.Or(a.checkFactorLabels(), a.checkPasskeys()); m != nil {
 		return m
 	}
 	for _, p := range a.Policies {

@@ -1,17 +1,14 @@
 package caddymodule
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -38,7 +35,8 @@ type answer struct {
 }
 
 // withPeople runs f, a command about people, where they are being signed in: in the Caddy that runs, which is given the whole
-// command by its admin endpoint and runs it itself, or here on the store, where no Caddy serves from it.
+// command by its admin endpoint and runs it itself, or here on the store, where no Caddy serves from it. Whoever has a token is
+// not asked for the store first: they may not be let at it.
 func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 	ctx, cancel := deadline(cmd)
 	defer cancel()
@@ -46,25 +44,56 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 		return f(ctx, l)
 	}
 	if token := os.Getenv(tokenVariable); token != "" {
-		return giveOrder(cmd, token)
+		err := giveOrder(ctx, cmd, token)
+		if nobody := new(unreached); errors.As(err, &nobody) {
+			return withoutCaddy(ctx, cmd, f, err)
+		}
+		return err
 	}
 	l, err := openApp(cmd)
 	if err != nil {
 		return err
 	}
-	var token string
+	return errors.Join(l.withPeople(ctx, cmd, f), l.Cleanup())
+}
+
+// withPeople is withPeople for the owner of the database, who needs no token of their own.
+func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error) error {
+	served, err := l.served(ctx)
+	if err != nil {
+		return err
+	}
+	if !served {
+		return f(ctx, l)
+	}
+	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveOrder(ctx, cmd, token), l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token))
+}
+
+// withoutCaddy is withPeople where nobody takes the token of the owner of the database, who needs none while no Caddy serves
+// from it. To others, and where one serves at another address, it says what giving the order has come to.
+func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error, refused error) error {
+	// An address that was typed is of a gateway that need not be the one whose store this machine has.
+	if given, err := cmd.Flags().GetString(addressFlag); err != nil || given != "" {
+		return errors.Join(refused, err)
+	}
+	l, err := openApp(cmd)
+	if err != nil {
+		return fmt.Errorf("%w; nor does the store do without it: %w", refused, err)
+	}
 	served, err := l.served(ctx)
 	switch {
 	case err != nil:
 	case served:
-		token, err = l.gateway.MakeOwnerToken(ctx, l.by)
+		err = refused
 	default:
+		cmd.PrintErrln("No Caddy runs: done on the store, as its owner, and not by the token.")
 		err = f(ctx, l)
 	}
-	if err = errors.Join(err, l.Cleanup()); err != nil || !served {
-		return err
-	}
-	return giveOrder(cmd, token)
+	return errors.Join(err, l.Cleanup())
 }
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.
@@ -77,23 +106,14 @@ func (l *loaded) served(ctx context.Context) (bool, error) {
 }
 
 // giveOrder has the Caddy that runs do what the command says.
-func giveOrder(cmd *cobra.Command, token string) error {
+func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	address, err := adminAddress(cmd)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(order{words(cmd), operator()})
+	a, err := endpoint{address, silenceMost}.give(ctx, token, order{words(cmd), operator()})
 	if err != nil {
 		return err
-	}
-	res, err := caddycmd.AdminAPIRequest(address, http.MethodPost, ordersPath, http.Header{"Authorization": {bearer + token}}, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("the Caddy that runs was asked at %s: %w", address, refused(err))
-	}
-	defer res.Body.Close()
-	var a answer
-	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
-		return fmt.Errorf("the Caddy that runs was asked at %s, and its answer is not to be read (is it of another version?): %w", address, err)
 	}
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), a.Out); err != nil {
 		return err
@@ -139,25 +159,11 @@ func adminAddress(cmd *cobra.Command) (string, error) {
 	switch {
 	case c.Admin.Disabled:
 		return "", fmt.Errorf(`a Caddy serves from the store, and %s turns its admin endpoint off, by which the command would reach it: write "admin unix//run/caddy/admin.sock|0600", or stop Caddy for the command`, used)
-	case c.Admin.Listen != "":
-		return c.Admin.Listen, nil
 	}
-	return caddy.DefaultAdminListen, nil
-}
-
-// refused takes Caddy's words for the reason out of what [caddycmd.AdminAPIRequest] makes of a refusal.
-func refused(err error) error {
-	_, said, found := strings.Cut(err.Error(), ": HTTP ")
-	if !found {
-		return err
+	listen := cmp.Or(c.Admin.Listen, caddy.DefaultAdminListen)
+	address, err := caddy.NewReplacer().ReplaceOrErr(listen, true, true) // as Caddy does
+	if err != nil {
+		return "", fmt.Errorf("the admin endpoint of %s is %s, and this command has not what Caddy had for it (%w): name the endpoint by --%s", used, listen, err, addressFlag)
 	}
-	status, body, _ := strings.Cut(said, ": ")
-	var e caddy.APIError
-	switch {
-	case json.Unmarshal([]byte(body), &e) == nil && e.Message != "":
-		return errors.New(e.Message)
-	case status == "404":
-		return errors.New("it has no Gatehouse")
-	}
-	return err
+	return address, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -182,4 +183,66 @@ func TestOrdersAfterAFailedReload(t *testing.T) {
 	if out := s.mustCommand(file, "user", "invite", "demo"); !strings.Contains(out, "people:demo") {
 		t.Errorf("%s", out)
 	}
+}
+
+// The address of the admin endpoint may have placeholders, which a command reads as Caddy does.
+func TestOrdersToAnAddressOfTheEnvironment(t *testing.T) {
+	s := newSite(t)
+	file := strings.Replace(s.caddyfile(""), "admin "+s.socket(), "admin unix/{env.GATEHOUSE_TEST_SOCKET}", 1)
+	t.Setenv("GATEHOUSE_TEST_SOCKET", strings.TrimPrefix(s.socket(), "unix/"))
+	s.load(file)
+	if out := s.mustCommand(file, "user", "invite", "demo"); !strings.Contains(out, "people:demo") {
+		t.Errorf("%s", out)
+	}
+	t.Setenv("GATEHOUSE_TEST_SOCKET", "")
+	_, err := s.command(file, "user", "invite", "demo")
+	wantFailure(t, err, "unix/{env.GATEHOUSE_TEST_SOCKET}", "not what Caddy had for it", "--address")
+}
+
+// What the owner's command shows to the wrong endpoint is worth nothing at the right one.
+func TestOrdersToTheWrongEndpoint(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	var shown string
+	other := endpointOf(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		shown = r.Header.Get("Authorization")
+		http.NotFound(w, r)
+	})
+	_, err := s.command(file, "user", "show", "demo", "--address", other.address)
+	wantFailure(t, err, "asked at "+other.address, "it has no Gatehouse")
+	if _, refused := s.order(http.MethodPost, shown, `{"args":["show","demo"]}`); shown == "" || !strings.Contains(refused, "HTTP 401") {
+		t.Errorf("the token %q: %q", shown, refused)
+	}
+}
+
+// Where no Caddy runs, the owner's command works on the store with a token in the environment as without one, and says so.
+func TestOrdersByTokenWithoutACaddy(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	t.Setenv(tokenVariable, token)
+
+	// One that serves from the store is asked, or nothing is done.
+	elsewhere := strings.Replace(file, "admin "+s.socket(), "admin "+s.socket()+"x", 1)
+	_, err := s.command(elsewhere, "user", "invite", "demo")
+	wantFailure(t, err, "asked at "+s.socket()+"x", "does it run")
+
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
+		t.Fatal(err)
+	}
+	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, "No Caddy runs: done on the store") {
+		t.Errorf("as the owner: %s", out)
+	}
+	if by := s.lastBy(file, idp.EventLogout); by != operator() {
+		t.Errorf("it was by %q, want %q", by, operator())
+	}
+	_, err = s.command(file, "user", "invite", "demo", "--address", s.socket())
+	wantFailure(t, err, "asked at "+s.socket(), "does it run")
+	if err := os.Rename(filepath.Join(s.dir, "db"), filepath.Join(s.dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.command(file, "user", "invite", "demo")
+	wantFailure(t, err, "asked at "+s.socket(), "nor does the store do without it", "never run")
 }

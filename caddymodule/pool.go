@@ -69,7 +69,8 @@ func (s *shared) open(ctx context.Context) error {
 	return nil
 }
 
-// serve is open for a configuration that answers requests. A store that can tells commands of other processes.
+// serve is open for a configuration that answers requests. A store that can tells commands of other processes; one that fails to is
+// closed again, because they would take it for one that nobody serves from.
 func (s *shared) serve(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		return err
@@ -77,7 +78,9 @@ func (s *shared) serve(ctx context.Context) error {
 	if h, ok := s.Store.(interface {
 		Hold(ctx context.Context) error
 	}); ok {
-		return h.Hold(ctx)
+		if err := h.Hold(ctx); err != nil {
+			return errors.Join(err, s.shut())
+		}
 	}
 	return nil
 }
@@ -134,5 +137,6 @@ func (s *shared) shut() error {
 	if !s.opened {
 		return nil
 	}
+	s.opened = false
 	return s.Store.Close()
 }

@@ -28,6 +28,14 @@ func (f *fakeStore) Close() error {
 	return nil
 }
 
+// heldStore is a fakeStore that tells other processes that it is served, or fails to.
+type heldStore struct {
+	fakeStore
+	held error
+}
+
+func (h *heldStore) Hold(context.Context) error { return h.held }
+
 func pooled(t *testing.T, f *fakeStore) (*shared, func() error) {
 	t.Helper()
 	f.closed = make(chan struct{})
@@ -118,6 +126,27 @@ func TestStoreThatNeverOpenedIsNotClosed(t *testing.T) {
 	}
 	if f.opens.Load() != 2 || f.closes.Load() != 0 {
 		t.Errorf("opens %d, closes %d", f.opens.Load(), f.closes.Load())
+	}
+}
+
+// A store that commands would take for one that nobody serves from does not serve: the log, and a load that failed, say so.
+func TestStoreThatCannotBeHeldIsClosed(t *testing.T) {
+	f := &heldStore{held: errors.New("read-only file system")}
+	f.closed = make(chan struct{})
+	s, release, err := acquire(t.Name(), func() (Store, error) { return f, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, s.serve(t.Context()), "read-only file system")
+	if n := f.closes.Load(); n != 1 {
+		t.Errorf("closed %d times, want once", n)
+	}
+	f.held, f.closed = nil, make(chan struct{})
+	if err := s.serve(t.Context()); err != nil || f.opens.Load() != 2 {
+		t.Errorf("once it can be held: %v, opened %d times", err, f.opens.Load())
+	}
+	if err := release(); err != nil || f.closes.Load() != 2 {
+		t.Errorf("%v, closed %d times", err, f.closes.Load())
 	}
 }
 

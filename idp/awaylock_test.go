@@ -34,7 +34,7 @@ func TestAwayLocksAreLifted(t *testing.T) {
 			h, f := newRemoteVenue(t, nil)
 			h.password(t, "alice", "/")
 			locked.lock(t, h, f)
-			o, err := h.gateway.Overview(t.Context(), "alice")
+			o, err := h.gateway.Overview(t.Context(), "alice", "root")
 			must(t, err)
 			if got := tried(o.Tries); got != locked.want {
 				t.Errorf("%s: %s", locked.by, got)

@@ -2,9 +2,12 @@ package idp
 
 import "strings"
 
-// factorLabel is what people call a factor: as the configuration says, or else after its name.
-func (g *Gateway) factorLabel(name string) string {
-	if label := g.factorLabels[name]; label != "" {
+// factorLabel is what people call a factor.
+func (g *Gateway) factorLabel(name string) string { return FactorLabel(name, g.factorLabels[name]) }
+
+// FactorLabel is what people call a factor: as the configuration says by label, or else after its name.
+func FactorLabel(name, label string) string {
+	if label != "" {
 		return label
 	}
 	switch name {

@@ -11,9 +11,12 @@ type HelpDesk struct {
 	For    []GroupRef // whom
 }
 
-// EventHelpDesk is about people whom somebody of the help desk looked up, or did not get to see. What was done for them
-// has the kind that it has anywhere.
+// EventHelpDesk is about people whom somebody of the help desk, or an administrator by command, looked up, or did not get to
+// see. What was done for them has the kind that it has anywhere.
 const EventHelpDesk = "helpdesk"
+
+// deskLook is what an audit line says of a look at a person.
+const deskLook = "looked_up"
 
 // helpDesks are all of them together.
 type helpDesks []HelpDesk

@@ -102,16 +102,22 @@ func (g *Gateway) postHelpDesk(w http.ResponseWriter, r *http.Request) error {
 		g.show(w, no.Status, page)
 		return nil
 	}
-	done, err := g.help(r, v, u)
-	if err != nil {
-		return err
-	}
+	// What the page holds comes first: a code that was made and cannot be shown would have ended the one before for nothing.
 	o, err := g.overview(r.Context(), u)
 	if err != nil {
 		return err
 	}
 	if page.Once, err = g.makeOnce(r.Context(), v, u.Key()); err != nil {
 		return err
+	}
+	done, err := g.help(r, v, u)
+	if err != nil {
+		return err
+	}
+	if done.code == "" && done.notice != "" { // something may have ended
+		if o, err = g.overview(r.Context(), u); err != nil {
+			return err
+		}
 	}
 	page.Person, page.Notice = g.helpedPage(o), done.notice
 	page.Person.Code = done.code
@@ -133,7 +139,7 @@ func (g *Gateway) help(r *http.Request, v *visitor, u *User) (helping, error) {
 	act := map[string]func(*http.Request, *visitor, *User) (helping, error){"code": g.giveCode, "end": g.endFor}[what]
 	if act == nil {
 		e := g.deskEvent(r, v, u, "", Success)
-		e.Reason = "looked_up"
+		e.Reason = deskLook
 		return helping{status: http.StatusOK}, g.record(r, e)
 	}
 	did, err := g.takeOnce(r, v, what, u.Key())
@@ -148,7 +154,8 @@ func (g *Gateway) help(r *http.Request, v *visitor, u *User) (helping, error) {
 		return h, err
 	}
 	h.status = http.StatusOK
-	return h, g.doneOnce(r, v, what, u.Key(), h.again)
+	g.doneOnce(r, v, what, u.Key(), h.again)
+	return h, nil
 }
 
 // helpedBefore does nothing, for a form that was sent before, or that is not good any more.

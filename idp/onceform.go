@@ -44,9 +44,12 @@ func (g *Gateway) takeOnce(r *http.Request, v *visitor, what, about string) (str
 	return string(m.Data), ErrSpent
 }
 
-// doneOnce keeps what a form did. It holds nothing that is shown one time.
-func (g *Gateway) doneOnce(r *http.Request, v *visitor, what, about, did string) error {
-	return g.putOnce(r.Context(), v, doneKind, onceID(v, r.PostForm.Get("once"), what+" "+about), []byte(did))
+// doneOnce keeps what a form did. It holds nothing that is shown one time, and stands in nobody's way who is about to be shown
+// that: without it, a form that is sent again is told to be too old.
+func (g *Gateway) doneOnce(r *http.Request, v *visitor, what, about, did string) {
+	if err := g.putOnce(r.Context(), v, doneKind, onceID(v, r.PostForm.Get("once"), what+" "+about), []byte(did)); err != nil {
+		g.log.Error("what a form did is not kept", "form", what, "about", about, "cause", err)
+	}
 }
 
 func (g *Gateway) putOnce(ctx context.Context, v *visitor, kind string, id Hash, data []byte) error {

@@ -56,11 +56,19 @@ func (g *Gateway) MakeOperatorToken(ctx context.Context, name string, life time.
 	return g.keepOperatorToken(ctx, name, life, by)
 }
 
-// MakeOwnerToken makes a token without a name, good for [OwnerTokenLife]: whoever owns the database can do all that the
+// MakeOwnerToken makes a token without a name, good for one order within [OwnerTokenLife]: whoever owns the database can do all that the
 // token is good for without it, so it is on no list and nothing is written about it.
 func (g *Gateway) MakeOwnerToken(ctx context.Context, by string) (secret string, err error) {
 	secret, _, err = g.keepOperatorToken(ctx, "", OwnerTokenLife, by)
 	return secret, err
+}
+
+// EndOwnerToken ends what MakeOwnerToken made, if no order has: whoever was asked in the place of the gateway may have kept it.
+func (g *Gateway) EndOwnerToken(ctx context.Context, secret string) error {
+	if _, err := g.store.TakeMemo(ctx, operatorKind, hashOf(secret), g.now()); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("ending the token: %w", err)
+	}
+	return nil
 }
 
 func (g *Gateway) keepOperatorToken(ctx context.Context, name string, life time.Duration, by string) (secret string, t OperatorToken, err error) {
@@ -144,7 +152,7 @@ func (g *Gateway) RevokeOperatorToken(ctx context.Context, name, by string) erro
 }
 
 // Operator returns who gives an order, for the audit line: by the token, and claimed, which is who they say they are. It
-// answers ErrNotFound to a token that is not good, or not any more.
+// answers ErrNotFound to a token that is not good, or not any more. One of the database's owner is spent by that.
 func (g *Gateway) Operator(ctx context.Context, secret, claimed string) (by string, err error) {
 	if secret == "" {
 		return "", ErrNotFound
@@ -158,7 +166,8 @@ func (g *Gateway) Operator(ctx context.Context, secret, claimed string) (by stri
 		return "", err
 	}
 	if t.Name == "" {
-		return t.By, nil
+		_, err := g.store.TakeMemo(ctx, operatorKind, m.ID, g.now())
+		return t.By, err
 	}
 	return strings.TrimSuffix("token "+t.Name+", "+clip(claimed), ", "), nil
 }

@@ -47,6 +47,21 @@ func TestOperatorTokens(t *testing.T) {
 	if got := h.orderedBy(t, own, "somebody else"); got != "command as caddy" {
 		t.Errorf("the owner's: %q", got)
 	}
+	if got := h.orderedBy(t, own, ""); !strings.Contains(got, refused) {
+		t.Errorf("the owner's, for a second order: %q", got)
+	}
+	if own, err = h.gateway.MakeOwnerToken(t.Context(), "command as caddy"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		must(t, h.gateway.EndOwnerToken(t.Context(), own))
+	}
+	if got := h.orderedBy(t, own, ""); !strings.Contains(got, refused) {
+		t.Errorf("the owner's, ended: %q", got)
+	}
+	if own, err = h.gateway.MakeOwnerToken(t.Context(), "command as caddy"); err != nil {
+		t.Fatal(err)
+	}
 	list, err := h.gateway.OperatorTokens(t.Context())
 	must(t, err)
 	if len(list) != 1 || list[0].Name != "desk-1" || list[0].By != "the test" || !list[0].Expires.Equal(made.Expires) {

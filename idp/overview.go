@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,10 +49,11 @@ type Tries struct {
 // Locked reports whether no answer is judged for as long as they count.
 func (t Tries) Locked() bool { return t.Wrong >= t.Most }
 
-// Overview returns what is kept about a person.
-func (g *Gateway) Overview(ctx context.Context, name string) (*Overview, error) {
+// Overview returns what is kept about a person. by is who looks, for the audit line, which is written first, also of a look that
+// finds nobody.
+func (g *Gateway) Overview(ctx context.Context, name, by string) (*Overview, error) {
 	f, err := g.person(ctx, name)
-	if err != nil {
+	if err := errors.Join(err, g.note(ctx, lookedUp(f.user, name, by, err))); err != nil {
 		return nil, err
 	}
 	o, err := g.overview(ctx, f.user)
@@ -63,6 +65,17 @@ func (g *Gateway) Overview(ctx context.Context, name string) (*Overview, error) 
 		o.Tries = append(o.Tries, c.Tries)
 	}
 	return o, err
+}
+
+// lookedUp is the line of a look at a person, as the help desk's page writes it; no says why there was nobody to be seen.
+func lookedUp(u *User, typed, by string, no error) Event {
+	e := Event{Kind: EventHelpDesk, Reason: deskLook, By: by, Name: clip(typed)}
+	if no != nil {
+		e.Result, e.Reason, e.Detail = Denied, deskNobody, clip(no.Error())
+		return e
+	}
+	e.User, e.Name, e.Source = u.Key(), u.Name, u.Source
+	return e
 }
 
 // overview leaves out the passwords, which their directory may have to be asked about.

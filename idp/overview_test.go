@@ -32,7 +32,7 @@ func TestUnlockLiftsCodes(t *testing.T) {
 		}
 		h.clock.move(16 * time.Minute)
 	}
-	o, err := h.gateway.Overview(t.Context(), "alice")
+	o, err := h.gateway.Overview(t.Context(), "alice", "root")
 	must(t, err)
 	if len(o.Factors) != 1 || o.Factors[0].Factor != "totp" || o.Factors[0].Secret != nil || len(o.Sessions) != 1 || o.Codes != 0 {
 		t.Errorf("%+v", o)
@@ -93,7 +93,7 @@ func TestUnlockSaysWhatTheDirectoryCounts(t *testing.T) {
 	for range 2 {
 		d.fail("alice")
 	}
-	o, err := h.gateway.Overview(t.Context(), "alice")
+	o, err := h.gateway.Overview(t.Context(), "alice", "root")
 	must(t, err)
 	if got := tried(o.Tries); got != "password 2/5 in 30m0s false" {
 		t.Error(got)
@@ -104,7 +104,7 @@ func TestUnlockSaysWhatTheDirectoryCounts(t *testing.T) {
 		t.Errorf("lifted %+v, left %s", u.Lifted, got)
 	}
 	// By the key too, under which the directory is asked by nobody's name.
-	if o, err := h.gateway.Overview(t.Context(), "corp:gone"); err != nil || o.User.Key() != "corp:gone" {
+	if o, err := h.gateway.Overview(t.Context(), "corp:gone", "root"); err != nil || o.User.Key() != "corp:gone" {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -106,9 +106,7 @@ func (g *Gateway) postRecovery(w http.ResponseWriter, r *http.Request, v *visito
 	if err := g.alive(r.Context(), v); err != nil { // they were reset meanwhile, and these with them
 		return errors.Join(err, g.dropRecoveryCodes(context.WithoutCancel(r.Context()), user))
 	}
-	if err := g.doneOnce(r, v, RecoveryFactor, user, "Your codes were shown then, and are not shown again: if you did not keep them, make new ones."); err != nil {
-		return err
-	}
+	g.doneOnce(r, v, RecoveryFactor, user, "Your codes were shown then, and are not shown again: if you did not keep them, make new ones.")
 	g.show(w, http.StatusOK, web.RecoveryCodes{Frame: g.frame(v), Codes: codes, Done: web.Link{Label: "I have kept them", URL: "/settings"}})
 	return nil
 }

@@ -50,11 +50,10 @@ const auditPage = 500
 // written. User fits the user key exactly and the name without regard to case. yield may use the store.
 func (s *Store) Events(ctx context.Context, q idp.EventQuery, yield func(idp.Event) bool) error {
 	if q.Ref != "" {
-		from, found, err := s.since(ctx, q)
+		found, err := s.around(ctx, &q)
 		if err != nil || !found {
 			return err
 		}
-		q.From = from
 	}
 	where, args := auditFilter(q)
 	var after cursor
@@ -77,22 +76,24 @@ func (s *Store) Events(ctx context.Context, q idp.EventQuery, yield func(idp.Eve
 // oneRef is how far the lines of one reference number are apart at most: those of a sign-in, which ends long before.
 const oneRef = 24 * time.Hour
 
-// since returns a time before the lines of a reference number, and whether there are any. The last one is looked for in the index
-// alone, whose order is the time, from its end: people ring up about what is new.
-func (s *Store) since(ctx context.Context, q idp.EventQuery) (_ time.Time, found bool, err error) {
+// around narrows a query to the time of the last lines that have its reference number, and reports whether there are any. The
+// last one is looked for in the index alone, whose order is the time, from its end: people ring up about what is new.
+func (s *Store) around(ctx context.Context, q *idp.EventQuery) (found bool, err error) {
 	o, err := s.enter()
 	if err != nil {
-		return time.Time{}, false, err
+		return false, err
 	}
 	defer s.leave()
+	where, args := auditFilter(idp.EventQuery{From: q.From, To: q.To, Ref: q.Ref})
 	var last sql.NullInt64
-	if err := o.read().row(ctx, "SELECT max(time) FROM audit WHERE ref = ?", q.Ref).Scan(&last); err != nil {
-		return time.Time{}, false, fmt.Errorf("looking for %s in the audit log: %w", q.Ref, err)
+	if err := o.read().row(ctx, "SELECT max(time) FROM audit WHERE "+where, args...).Scan(&last); err != nil {
+		return false, fmt.Errorf("looking for %s in the audit log: %w", q.Ref, err)
 	}
 	if from := moment(last.Int64).Add(-oneRef); from.After(q.From) {
-		return from, last.Valid, nil
+		q.From = from
 	}
-	return q.From, last.Valid, nil
+	q.To = moment(last.Int64).Add(1) // it is exclusive
+	return last.Valid, nil
 }
 
 // cursor is where a page ended.

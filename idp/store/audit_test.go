@@ -27,10 +27,12 @@ func TestEventsOfOneNumber(t *testing.T) {
 	for i, ref := range []string{"A", "B", "A", "C", "A"} {
 		ok(t, s.Append(t.Context(), idp.Event{Ref: ref, Time: at.Add(time.Duration(i) * time.Hour)}))
 	}
+	ok(t, s.Append(t.Context(), idp.Event{Ref: "A", Time: at.Add(240 * time.Hour)})) // the number was drawn a second time
 	for want, q := range map[string]idp.EventQuery{
-		"A/09:00 A/11:00 A/13:00": {Ref: "A"},
+		"A/09:00":                 {Ref: "A"},
+		"A/09:00 A/11:00 A/13:00": {Ref: "A", To: at.Add(200 * time.Hour)},
 		"C/12:00":                 {Ref: "C"},
-		"A/11:00 A/13:00":         {Ref: "A", From: at.Add(time.Hour)},
+		"A/11:00 A/13:00":         {Ref: "A", From: at.Add(time.Hour), To: at.Add(5 * time.Hour)},
 		"A/09:00 A/11:00":         {Ref: "A", To: at.Add(3 * time.Hour)},
 		"":                        {Ref: "D"},
 	} {
@@ -42,8 +44,9 @@ func TestEventsOfOneNumber(t *testing.T) {
 	ok(t, err)
 	defer s.leave()
 	for query, want := range map[string]string{
-		"SELECT max(time) FROM audit WHERE ref = 'A'":                                                 "COVERING INDEX audit_time",
-		"SELECT id, time, event FROM audit WHERE time >= 1 AND ref = 'A' ORDER BY time, id LIMIT 500": "INDEX audit_time (time>?)",
+		"SELECT max(time) FROM audit WHERE 1 = 1 AND ref = 'A'":                                                    "COVERING INDEX audit_time",
+		"SELECT max(time) FROM audit WHERE 1 = 1 AND time >= 1 AND time < 9 AND ref = 'A'":                         "COVERING INDEX audit_time (time>? AND time<?)",
+		"SELECT id, time, event FROM audit WHERE time >= 1 AND time < 9 AND ref = 'A' ORDER BY time, id LIMIT 500": "INDEX audit_time (time>? AND time<?)",
 	} {
 		var id, parent, unused int
 		var plan string

@@ -20,7 +20,13 @@ const sqliteBusyCode = 5
 func InUse(ctx context.Context, path string) (bool, error) { return isLocked(ctx, path) }
 
 // Served reports whether a server runs on the SQLite database at path; see [Store.Hold]. Commands that have it open do not count.
-func Served(ctx context.Context, path string) (bool, error) { return isLocked(ctx, servedBy(path)) }
+func Served(ctx context.Context, path string) (bool, error) {
+	file, err := RealFile(path)
+	if err != nil {
+		return false, err
+	}
+	return isLocked(ctx, servedBy(file))
+}
 
 // isLocked reports whether somebody holds a lock on a database. One that is not there is not locked.
 func isLocked(ctx context.Context, path string) (used bool, err error) {

@@ -178,20 +178,26 @@ func (s *Store) MoveSource(ctx context.Context, from, to string) (idp.Kept, erro
 	return moved, nil
 }
 
-// refuseTaken answers ErrTaken where an id has rows at both sources.
+// refuseTaken answers ErrTaken where an id has rows at both sources, and says how one of the two is cleared.
 func (o *state) refuseTaken(ctx context.Context, c conn, from, to string) error {
-	for _, table := range []string{"enrollments", "devices"} {
-		var person string
+	for _, of := range []struct{ table, cure string }{{"enrollments", "reset-mfa"}, {"devices", "revoke"}} {
+		var person sql.NullString
+		var n int
 		args := append(sourceArgs(from), to+":", len(from)+2)
-		err := c.row(ctx, "SELECT person FROM "+table+" AS old WHERE "+ofSource+
-			" AND EXISTS (SELECT 1 FROM "+table+" WHERE person = ? || substr(old.person, ?)) LIMIT 1", args...).Scan(&person)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
+		err := c.row(ctx, "SELECT min(person), count(DISTINCT person) FROM "+of.table+" AS old WHERE "+ofSource+
+			" AND EXISTS (SELECT 1 FROM "+of.table+" WHERE person = ? || substr(old.person, ?))", args...).Scan(&person, &n)
+		if err != nil {
 			return err
-		default:
-			return fmt.Errorf("%w: both keep %s of %s", idp.ErrTaken, table, movedKey(person, from, to))
 		}
+		if n == 0 {
+			continue
+		}
+		others := ""
+		if n > 1 {
+			others = fmt.Sprintf(" and of %d more", n-1)
+		}
+		return fmt.Errorf("%w: both keep %s of %s%s; keep one of the two: caddy gatehouse user %s %s, or %s", idp.ErrTaken, of.table,
+			movedKey(person.String, from, to), others, of.cure, person.String, movedKey(person.String, from, to))
 	}
 	return nil
 }

@@ -95,15 +95,19 @@ func ownFile(path string) error {
 }
 
 func (e *sqliteEngine) connect(ctx context.Context) (*pools, error) {
-	if err := ownFile(e.path); err != nil {
+	path, err := RealFile(e.path)
+	if err != nil {
 		return nil, err
 	}
-	w, err := openSQLite(e.path, 1, &e.writers,
+	if err := ownFile(path); err != nil {
+		return nil, err
+	}
+	w, err := openSQLite(path, 1, &e.writers,
 		"_journal_mode", "WAL", "_synchronous", "FULL", "_foreign_keys", "on", "_txlock", "immediate")
 	if err != nil {
 		return nil, err
 	}
-	r, err := openSQLite(e.path, 2*runtime.GOMAXPROCS(0)+2, nil, "_query_only", "on")
+	r, err := openSQLite(path, 2*runtime.GOMAXPROCS(0)+2, nil, "_query_only", "on")
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -118,7 +122,7 @@ func (e *sqliteEngine) connect(ctx context.Context) (*pools, error) {
 		reader: r,
 	}
 	if err := w.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", e.path, err), p.close())
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), p.close())
 	}
 	return p, nil
 }
@@ -126,7 +130,11 @@ func (e *sqliteEngine) connect(ctx context.Context) (*pools, error) {
 // lock takes the exclusive lock of a database of its own, which the system lets go of when the
 // process dies. It works wherever SQLite does.
 func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
-	path := e.path + ".lock"
+	path, err := RealFile(e.path)
+	if err != nil {
+		return nil, err
+	}
+	path += ".lock"
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
@@ -146,7 +154,11 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 func servedBy(path string) string { return path + ".served" }
 
 func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
-	path := servedBy(e.path)
+	path, err := RealFile(e.path)
+	if err != nil {
+		return nil, err
+	}
+	path = servedBy(path)
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
@@ -169,7 +181,11 @@ func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
 }
 
 func (e *sqliteEngine) preserve(ctx context.Context, version int64) error {
-	return copySQLite(ctx, e.path, fmt.Sprintf("%s.before-%d", e.path, version))
+	path, err := RealFile(e.path)
+	if err != nil {
+		return err
+	}
+	return copySQLite(ctx, path, fmt.Sprintf("%s.before-%d", path, version))
 }
 
 func (e *sqliteEngine) changed(ctx context.Context, p *pools) (bool, error) {
