@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	caddy.ConfigAutosavePath = filepath.Join(home, "autosave.json") // Caddy has read the environment already
 	code := m.Run()
 	if err := os.RemoveAll(home); err != nil {
 		fmt.Fprintln(os.Stderr, err)

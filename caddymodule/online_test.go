@@ -229,7 +229,7 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	_, err := s.command(elsewhere, "user", "invite", "demo")
 	wantFailure(t, err, "asked at "+s.socket()+"x", "does it run")
 
-	if err := caddy.Load([]byte(`{"admin":{"disabled":true}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
 		t.Fatal(err)
 	}
 	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, "No Caddy runs: done on the store") {

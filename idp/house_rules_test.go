@@ -73,8 +73,9 @@ func TestR16CrossOriginBypasses(t *testing.T) {
 
 // replacing lists the files that may expand Caddy's placeholders, each with what they expand.
 var replacing = map[string]string{
-	"caddymodule/secret.go": "secrets of the configuration, which only an admin writes",
-	"caddymodule/sqlite.go": "the path of the database in the configuration, which only an admin writes",
+	"caddymodule/adminaddress.go": "the admin endpoint of the configuration, which only an admin writes",
+	"caddymodule/secret.go":       "secrets of the configuration, which only an admin writes",
+	"caddymodule/sqlite.go":       "the path of the database in the configuration, which only an admin writes",
 }
 
 // TestR29NoReplacerOnUserData: whoever can make us expand placeholders reads the server's files and
