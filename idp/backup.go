@@ -81,7 +81,7 @@ func countOf(list []string, name string) (n int) {
 // alone, and so is whoever stands in an outage, or came by a code behind which nothing can be set up.
 func (g *Gateway) backupDue(r *http.Request, v *visitor, d Decision) (standing, bool, error) {
 	mode := g.policyFor(v).Backup.mode()
-	if mode == BackupOff || d.Verdict != Allow || d.Mode == MFAOff || d.Outage != "" || v.flow.To != "" || !g.shownToAdd(v) {
+	if mode == BackupOff || d.Verdict != Allow || d.Mode == MFAOff || d.Outage != "" || v.flow.To != "" || g.cameByCode(v) {
 		return standing{}, false, nil
 	}
 	if mode == BackupSuggest {
@@ -225,7 +225,7 @@ func (g *Gateway) takeBackup(w http.ResponseWriter, r *http.Request, v *visitor,
 		}
 		// The codes count from now on: whoever prints them and closes the window has them. They stay with the sign-in, sealed,
 		// so that the page can be loaded again; with it they go.
-		v.flow.Step = &step{Factor: RecoveryFactor, Kind: stepCodes, Memo: data}
+		v.flow.atHand(&step{Factor: RecoveryFactor, Kind: stepCodes, Memo: data})
 	case slices.ContainsFunc(s.add, func(f Factor) bool { return f.Name() == answer }):
 		v.flow.Add, v.flow.Prove = answer, true
 		to = "/enroll/" + answer

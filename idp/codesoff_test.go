@@ -132,3 +132,32 @@ func TestACodeAddsNoBackupAroundThePortal(t *testing.T) {
 		}
 	}
 }
+
+// A backup that becomes due is asked of whoever comes on a remembered device too, where the device holds the proof.
+func TestABackupIsDueOnARememberedDevice(t *testing.T) {
+	h := newVenue(t)
+	serve := func(mode idp.BackupMode) {
+		cfg := baseConfig(t, h.store, h.clock.Now)
+		cfg.Sources = []idp.Source{&countingSource{name: "staff", users: map[string]string{"alice": "correct horse"}, limit: -1}}
+		cfg.Policies = append(cfg.Policies, &idp.Policy{
+			Name: "backed", MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: 7 * 24 * time.Hour}, Backup: &idp.BackupSection{Mode: mode},
+		})
+		cfg.Applications = append(cfg.Applications, idp.AppConfig{Application: &sender{name: "backed"}, Policy: "backed"})
+		var err error
+		h.gateway, err = idp.New(cfg)
+		must(t, err)
+	}
+	serve(idp.BackupOff)
+	h.password(t, "alice", "/apps/backed")
+	h.authenticator(t)
+	h.device(t, "yes")
+	if h.page() != "post" {
+		t.Fatalf("the first day: %q: %s", h.page(), h.words())
+	}
+	serve(idp.BackupRequire)
+	h.clock.move(24 * time.Hour)
+	h.password(t, "alice", "/apps/backed")
+	if h.page() != "backup" {
+		t.Errorf("the next day: %q: %s", h.page(), h.words())
+	}
+}

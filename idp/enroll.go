@@ -357,6 +357,7 @@ func (g *Gateway) postEnrollFactor(w http.ResponseWriter, r *http.Request) error
 	if v.flow.Add == f.Name() {
 		v.flow.Add, v.flow.Prove = "", false
 	}
+	v.flow.Step = nil // it is done, and is not to be come back to
 	if err := g.pass(w, r, v, p); err != nil {
 		return err
 	}

@@ -224,7 +224,7 @@ func (g *Gateway) postFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.flow.noteOwn(r)
 	// An answer counts for the very step that was shown, of this flow, factor and person.
-	if v.flow.Step = v.flow.waiting(f, g.now()); v.flow.Step == nil {
+	if v.flow.atHand(v.flow.waiting(f, g.now())); v.flow.Step == nil {
 		return g.toFactor(w, r, v, f)
 	}
 	if v.flow.Step.View.Closed {

@@ -21,10 +21,11 @@ const (
 	ToldKind = "told"
 )
 
-// Bounds of what is told, and of what was. A list that is full says by itself that something is wrong, whatever has left it.
+// Bounds of what is told, and of what was. Each sort of change has a bound of its own: of many renamings, say, none puts
+// another thing out of sight, and a sort that is full says by itself that something is wrong.
 const (
 	newsLife = 90 * 24 * time.Hour
-	mostNews = 20
+	mostNews = 10 // of a sort
 )
 
 // news is an audit line that its person is shown, until they say that they have read it. The session that made the change
@@ -115,21 +116,36 @@ func (g *Gateway) announce(ctx context.Context, e Event) error {
 	return g.keepNews(ctx, Memo{Kind: NewsKind, ID: hashOf(g.randomText()), Owner: e.User, Expires: e.Time.Add(newsLife), Data: data})
 }
 
-// keepNews keeps a memo among the newest of its kind.
+// keepNews keeps a memo among the newest of its kind and sort.
 func (g *Gateway) keepNews(ctx context.Context, m Memo) error {
 	if err := g.store.PutMemo(ctx, m, 0); err != nil {
 		return fmt.Errorf("keeping what is told at the next visit: %w", err)
 	}
-	kept, err := g.store.OwnedMemos(ctx, m.Kind, m.Owner, g.now())
+	kept, err := g.newsOf(ctx, m.Owner, m.Kind)
 	if err != nil {
 		return err
 	}
-	for _, old := range kept[:max(0, len(kept)-mostNews)] {
-		if err := g.forgetNews(ctx, old.Kind, old.ID); err != nil {
+	_, old := newest(kept)
+	for _, k := range old {
+		if err := g.forgetNews(ctx, k.memo.Kind, k.memo.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newest parts a list, the newest first, into as many of each sort as are kept, and the rest.
+func newest(list []keptNews) (kept, rest []keptNews) {
+	n := map[string]int{}
+	for _, k := range list {
+		sort := k.Event.Kind + " " + k.Event.Reason + " " + k.Event.Factor
+		if n[sort]++; n[sort] > mostNews {
+			rest = append(rest, k)
+			continue
+		}
+		kept = append(kept, k)
+	}
+	return kept, rest
 }
 
 func (g *Gateway) forgetNews(ctx context.Context, kind string, id Hash) error {
@@ -181,7 +197,8 @@ func (g *Gateway) newsFor(ctx context.Context, v *visitor) ([]web.News, error) {
 // lately tells all that was changed, whether it has been read or not.
 func (g *Gateway) lately(ctx context.Context, user string) ([]web.News, error) {
 	list, err := g.newsOf(ctx, user, ToldKind, NewsKind)
-	return g.inWords(list[:min(len(list), mostNews)]), err
+	list, _ = newest(list)
+	return g.inWords(list), err
 }
 
 func (g *Gateway) inWords(list []keptNews) (out []web.News) {

@@ -194,7 +194,8 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, v *visitor, p Pro
 	if err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	v.flow.Step, v.flow.Ways, v.flow.Aside = nil, nil, nil
+	v.flow.atHand(nil)
+	v.flow.Ways = nil
 	v.flow.Proofs = append(slices.Clip(v.flow.Proofs), p)
 	return g.keep(r.Context(), v)
 }

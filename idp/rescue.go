@@ -153,6 +153,11 @@ func (g *Gateway) shownToAdd(v *visitor) bool {
 	return hasFactor(slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesToAdd(v, p.Factor) }))
 }
 
+// cameByCode reports whether a code opened this session behind which nothing can be set up, and nothing better did since.
+func (g *Gateway) cameByCode(v *visitor) bool {
+	return slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return isRescue(p.Factor) }) && !g.shownToAdd(v)
+}
+
 // countedHere returns the proofs without those by codes that are not taken where the visitor is going.
 func (g *Gateway) countedHere(v *visitor, proofs []Proof) []Proof {
 	return slices.DeleteFunc(slices.Clone(proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesHere(v, p.Factor) })

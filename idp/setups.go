@@ -19,21 +19,23 @@ func (f *flow) resume(of Factor, at time.Time) bool {
 	}
 	for _, s := range f.Aside {
 		if s.waits(of, stepEnroll, at) {
-			f.putAside()
-			f.Step = s
+			f.atHand(s)
 			return true
 		}
 	}
 	return false
 }
 
-// putAside keeps the set-up at hand for when the person comes back to it.
-func (f *flow) putAside() {
-	at := f.Step
-	if at == nil || at.Kind != stepEnroll {
-		return
+// atHand puts a question in the place of the one before, nil for none. A set-up that was there waits for whoever comes back to
+// it; of one factor there is one.
+func (f *flow) atHand(s *step) {
+	if f.Step != nil && f.Step.Kind == stepEnroll {
+		f.Aside = append(f.Aside, f.Step)
 	}
-	f.Aside = append(slices.DeleteFunc(f.Aside, func(s *step) bool { return s.Factor == at.Factor }), at)
+	f.Step = s
+	if s != nil && s.Kind == stepEnroll {
+		f.Aside = slices.DeleteFunc(f.Aside, func(a *step) bool { return a.Factor == s.Factor })
+	}
 }
 
 // setUp puts the set-up of a factor at hand, a new one where none waits. More time for it is given with that for the sign-in; one
@@ -53,9 +55,13 @@ func (g *Gateway) setUp(r *http.Request, v *visitor, f Factor) error {
 // stay gives the sign-in in progress back the id of the form that was answered. Nothing came of the answer, so that the page
 // before, where the back button leads, is as good as the one that is shown now.
 func (g *Gateway) stay(r *http.Request, v *visitor) error {
-	if err := g.spend(r, v); err != nil && !errors.Is(err, ErrNotFound) {
+	given := *v // its id, which nobody has seen
+	v.fid = r.PostForm.Get("f")
+	if err := g.keep(context.WithoutCancel(r.Context()), v); err != nil {
 		return err
 	}
-	v.fid = r.PostForm.Get("f")
-	return g.keep(context.WithoutCancel(r.Context()), v)
+	if err := g.spend(r, &given); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
 }

@@ -56,7 +56,8 @@ func (g *Gateway) beginAll(r *http.Request, v *visitor, d Decision, enrolled []F
 	if !anew && len(v.flow.Ways) > 0 {
 		return nil
 	}
-	v.flow.Step, v.flow.Ways = nil, ways
+	v.flow.atHand(nil)
+	v.flow.Ways = ways
 	return g.keep(r.Context(), v)
 }
 
@@ -76,10 +77,7 @@ func (f *flow) waiting(of Factor, at time.Time) *step {
 
 // begun puts a question in the place of the one before, wherever that was.
 func (f *flow) begun(s *step) {
-	if f.Step != nil && f.Step.Factor != s.Factor {
-		f.putAside()
-	}
-	f.Step = s
+	f.atHand(s)
 	for i, way := range f.Ways {
 		if way.Factor == s.Factor {
 			f.Ways[i] = s
