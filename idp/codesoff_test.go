@@ -3,6 +3,7 @@ package idp_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,9 @@ func TestACodeOpensNoFirstEnrollmentAroundThePortal(t *testing.T) {
 		must(t, err)
 		if a := h.form("/enroll", "code", b.Code); a.StatusCode != c.status {
 			t.Errorf("%s: %d: %s", c.name, a.StatusCode, h.words())
+		}
+		if c.status == http.StatusUnauthorized && !strings.Contains(h.words(), "ask the service desk for an invitation") {
+			t.Errorf("%s: %s", c.name, h.words())
 		}
 	}
 }

@@ -157,9 +157,17 @@ func (g *Gateway) postEnrollCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if wrong {
-		return again(http.StatusUnauthorized, "That code is not right, or it has been used. Ask the service desk for a new one.")
+		return again(http.StatusUnauthorized, g.wrongInvitation(v))
 	}
 	return g.invited(w, r, v)
+}
+
+// wrongInvitation says what to ask for. The service desk may have given a code of the other kind.
+func (g *Gateway) wrongInvitation(v *visitor) string {
+	if g.takesToAdd(v, BypassFactor) {
+		return "That code is not right, or it has been used. Ask the service desk for a new one."
+	}
+	return "That code is not right, or it has been used. A code for signing in without your phone does not count here: ask the service desk for an invitation."
 }
 
 // takeInvitation spends an invitation, or a code that stands in for a factor: whoever trusts a person with that trusts
