@@ -64,10 +64,20 @@ func (e endpoint) give(ctx context.Context, token string, o order) (a answer, er
 	if res.StatusCode != http.StatusOK {
 		return a, e.failed(ctx, refused(res.StatusCode, body))
 	}
-	if err := json.NewDecoder(body).Decode(&a); err != nil {
-		return a, e.failed(ctx, fmt.Errorf("its answer is not to be read (is it of another version?): %w", err))
+	// Any server may answer in JSON. One of ours says in each answer how the order ended.
+	var said struct {
+		answer
+		Code *int `json:"code"`
 	}
-	return a, nil
+	err = json.NewDecoder(body).Decode(&said)
+	if err == nil && said.Code == nil {
+		err = errors.New("it does not say how the order ended")
+	}
+	if err != nil {
+		return a, e.failed(ctx, fmt.Errorf("its answer is not to be read (is it of another version, or no Gatehouse?): %w", err))
+	}
+	said.answer.Code = *said.Code
+	return said.answer, nil
 }
 
 // request makes the request of an order, and the client that sends it to that address.

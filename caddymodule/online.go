@@ -63,11 +63,25 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	if !served {
 		return f(ctx, l)
 	}
+	address, err := adminAddress(cmd)
+	if err != nil {
+		return err
+	}
 	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
 	if err != nil {
 		return err
 	}
-	return errors.Join(giveOrder(ctx, cmd, token), l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token))
+	e := endpoint{address, silenceMost}
+	a, err := e.give(ctx, token, orderOf(cmd))
+	unspent, ended := l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token)
+	switch {
+	case err != nil:
+	case unspent: // any server answers, and some of them in JSON
+		err = e.failed(ctx, fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
+	default:
+		err = a.tell(cmd)
+	}
+	return errors.Join(err, ended)
 }
 
 // withoutCaddy is withPeople where nobody takes the token of the owner of the database, who needs none while no Caddy serves
@@ -108,10 +122,15 @@ func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	if err != nil {
 		return err
 	}
-	a, err := endpoint{address, silenceMost}.give(ctx, token, order{words(cmd), operator()})
+	a, err := endpoint{address, silenceMost}.give(ctx, token, orderOf(cmd))
 	if err != nil {
 		return err
 	}
+	return a.tell(cmd)
+}
+
+// tell ends the command as the order has ended.
+func (a answer) tell(cmd *cobra.Command) error {
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), a.Out); err != nil {
 		return err
 	}
@@ -125,6 +144,9 @@ func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	}
 	return errors.New(a.Error)
 }
+
+// orderOf is the command as the Caddy that runs is given it.
+func orderOf(cmd *cobra.Command) order { return order{words(cmd), operator()} }
 
 // words is the command line from the command's own name on, without what is for this process alone.
 func words(cmd *cobra.Command) []string {

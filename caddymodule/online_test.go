@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -213,6 +214,35 @@ func TestOrdersToTheWrongEndpoint(t *testing.T) {
 	wantFailure(t, err, "asked at "+other.address, "it has no Gatehouse")
 	if _, refused := s.order(http.MethodPost, shown, `{"args":["show","demo"]}`); shown == "" || !strings.Contains(refused, "HTTP 401") {
 		t.Errorf("the token %q: %q", shown, refused)
+	}
+}
+
+// What answers like a Caddy and takes no order has done none.
+func TestOrdersThatNobodyTakes(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	for _, c := range []struct{ token, said, want string }{
+		{"", "{}", "its answer is not to be read"},
+		{"", "null", "its answer is not to be read"},
+		{"", `{"code":0,"out":"done"}`, "what answers there has not taken the order"},
+		{"", `{"code":1}`, "what answers there has not taken the order"},
+		{token, "{}", "its answer is not to be read"},
+		{token, "null", "its answer is not to be read"},
+		{token, `{"code":null}`, "its answer is not to be read"},
+	} {
+		other := endpointOf(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := io.WriteString(w, c.said); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Setenv(tokenVariable, c.token)
+		out, err := s.command(file, "user", "revoke", "demo", "--address", other.address)
+		wantFailure(t, err, "asked at "+other.address, c.want)
+		if strings.HasPrefix(out, "done") {
+			t.Errorf("%s: it is told as an answer: %s", c.said, out)
+		}
 	}
 }
 
