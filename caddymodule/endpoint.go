@@ -34,9 +34,7 @@ type endpoint struct {
 // unreached says that nobody took the order.
 type unreached struct{ err error }
 
-func (u *unreached) Error() string {
-	return u.err.Error() + ": does it run, and is that its admin endpoint? --" + addressFlag + " names another"
-}
+func (u *unreached) Error() string { return u.err.Error() }
 
 func (u *unreached) Unwrap() error { return u.err }
 
@@ -109,7 +107,7 @@ func (e endpoint) request(ctx context.Context, o order) (*http.Request, *http.Cl
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: connectTime}).DialContext(ctx, to.Network, to.JoinHostPort(0))
 		if err != nil {
-			return nil, &unreached{err}
+			return nil, &unreached{fmt.Errorf("%w: does it run, and is that its admin endpoint? --%s names another", err, addressFlag)}
 		}
 		return conn, nil
 	}

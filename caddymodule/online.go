@@ -42,7 +42,7 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	}
 	if token := os.Getenv(tokenVariable); token != "" {
 		err := giveOrder(ctx, cmd, token)
-		if nobody := new(unreached); errors.As(err, &nobody) {
+		if _, nobody := errors.AsType[*unreached](err); nobody {
 			return withoutCaddy(ctx, cmd, f, err)
 		}
 		return err
@@ -65,7 +65,7 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	}
 	address, err := adminAddress(cmd)
 	if err != nil {
-		return err
+		return whileServed(err)
 	}
 	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
 	if err != nil {
@@ -76,6 +76,7 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	unspent, ended := l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token)
 	switch {
 	case err != nil:
+		err = whileServed(err)
 	case unspent: // any server answers, and some of them in JSON
 		err = e.failed(ctx, fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
 	default:
@@ -99,12 +100,20 @@ func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Contex
 	switch {
 	case err != nil:
 	case served:
-		err = refused
+		err = whileServed(refused)
 	default:
 		cmd.PrintErrln("No Caddy runs: done on the store, as its owner, and not by the token.")
 		err = f(ctx, l)
 	}
 	return errors.Join(err, l.Cleanup())
+}
+
+// whileServed tells whoever reached nobody that a Caddy serves from the store all the same.
+func whileServed(err error) error {
+	if _, nobody := errors.AsType[*unreached](err); nobody {
+		return fmt.Errorf("a Caddy serves from the store, and %w", err)
+	}
+	return err
 }
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.

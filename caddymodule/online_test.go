@@ -149,7 +149,7 @@ func TestOrdersWithoutACaddy(t *testing.T) {
 	}
 	s.load(off)
 	_, err := s.command(off, "user", "invite", "demo")
-	wantFailure(t, err, "turns its admin endpoint off", "admin unix//run/caddy/admin.sock|0600", "stop Caddy")
+	wantFailure(t, err, "turns the admin endpoint off", "admin unix//run/caddy/admin.sock|0600", "stop Caddy")
 	_, err = s.command(file, "user", "invite", "demo")
 	wantFailure(t, err, "the Caddy that runs was asked at "+s.socket())
 	s.mustCommand(off, "token", "list")
@@ -242,6 +242,45 @@ func TestOrdersThatNobodyTakes(t *testing.T) {
 		wantFailure(t, err, "asked at "+other.address, c.want)
 		if strings.HasPrefix(out, "done") {
 			t.Errorf("%s: it is told as an answer: %s", c.said, out)
+		}
+	}
+}
+
+// A configuration that names no endpoint leaves the owner the store as one that nobody listens at does, and says that a Caddy serves
+// where one does.
+func TestOrdersToNoAddress(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	listen := "admin " + s.socket() + "|0600"
+	nameless := map[string]string{
+		"turns the admin endpoint off":  strings.Replace(file, listen, "admin off", 1),
+		"has not what Caddy had for it": strings.Replace(file, listen, "admin unix/{env.GATEHOUSE_TEST_NO_SOCKET}", 1),
+	}
+	for why, file := range nameless {
+		for _, shown := range []string{"", token} {
+			t.Setenv(tokenVariable, shown)
+			_, err := s.command(file, "user", "invite", "demo")
+			wantFailure(t, err, "a Caddy serves from the store, and ", why)
+		}
+	}
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
+		t.Fatal(err)
+	}
+	for why, file := range nameless {
+		if out := s.mustCommand(file, "user", "invite", "demo"); !strings.Contains(out, "people:demo") {
+			t.Errorf("with Caddy stopped, where the configuration %s: %s", why, out)
+		}
+	}
+	if err := os.Rename(filepath.Join(s.dir, "db"), filepath.Join(s.dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	for why, file := range nameless {
+		_, err := s.command(file, "user", "invite", "demo")
+		wantFailure(t, err, why, "nor does the store do without it")
+		if strings.Contains(err.Error(), "a Caddy serves") {
+			t.Errorf("nobody knows whether one serves: %v", err)
 		}
 	}
 }
