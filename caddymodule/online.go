@@ -78,7 +78,7 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	case err != nil:
 		err = whileServed(err)
 	case unspent: // any server answers, and some of them in JSON
-		err = e.failed(ctx, fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
+		err = e.failed(fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
 	default:
 		err = a.tell(cmd)
 	}
