@@ -102,8 +102,9 @@ func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Contex
 	case served:
 		err = whileServed(refused)
 	default:
-		cmd.PrintErrln("No Caddy runs: done on the store, as its owner, and not by the token.")
-		err = f(ctx, l)
+		if err = f(ctx, l); err == nil { // "reached": only of SQLite it is known that none runs
+			cmd.PrintErrln("No Caddy was reached: done on the store, as its owner, and not by the token.")
+		}
 	}
 	return errors.Join(err, l.Cleanup())
 }

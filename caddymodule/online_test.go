@@ -293,6 +293,8 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
 	t.Setenv(tokenVariable, token)
 
+	const doneHere = "No Caddy was reached: done on the store"
+
 	// One that serves from the store is asked, or nothing is done.
 	elsewhere := strings.Replace(file, "admin "+s.socket(), "admin "+s.socket()+"x", 1)
 	_, err := s.command(elsewhere, "user", "invite", "demo")
@@ -301,11 +303,16 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
 		t.Fatal(err)
 	}
-	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, "No Caddy runs: done on the store") {
+	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, doneHere) {
 		t.Errorf("as the owner: %s", out)
 	}
 	if by := s.lastBy(file, idp.EventLogout); by != operator() {
 		t.Errorf("it was by %q, want %q", by, operator())
+	}
+	out, err := s.command(file, "user", "revoke", "nobody")
+	wantError(t, err, idp.ErrNoUser.Error())
+	if strings.Contains(out, doneHere) {
+		t.Errorf("nothing was done, and it says: %s", out)
 	}
 	_, err = s.command(file, "user", "invite", "demo", "--address", s.socket())
 	wantFailure(t, err, "asked at "+s.socket(), "does it run")
