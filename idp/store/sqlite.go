@@ -140,7 +140,7 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 	}
 	// A server of the version before took the one beside a link that it came by. Where there is none, none came.
 	before := e.path + ".lock"
-	if _, err := os.Lstat(before); path == e.path || errors.Is(err, fs.ErrNotExist) { //nolint:gosec // G703: the path is the admin's
+	if _, err := os.Lstat(before); path == e.path || errors.Is(err, fs.ErrNotExist) {
 		return release, nil
 	}
 	other, err := lockAt(ctx, before)
