@@ -242,17 +242,22 @@ func (l *loaded) openExisting(cmd *cobra.Command) error {
 	return nil
 }
 
-// ownFile returns the file of a store that is one. It must be there, and be of whoever runs the command.
-func (l *loaded) ownFile() (string, error) {
+// storeFile returns the file of a store that is one, or the link to it, as configured.
+func (l *loaded) storeFile() (string, error) {
 	f, ok := l.engine.(interface{ file() (string, error) })
 	if !ok {
 		return "", nil
 	}
-	path, err := f.file()
-	if err == nil {
-		path, err = store.RealFile(path)
+	return f.file()
+}
+
+// ownFile returns the file of a store that is one. It must be there, and be of whoever runs the command.
+func (l *loaded) ownFile() (string, error) {
+	path, err := l.storeFile()
+	if path == "" || err != nil {
+		return "", err
 	}
-	if err != nil {
+	if path, err = store.RealFile(path); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(path)

@@ -34,9 +34,7 @@ type endpoint struct {
 // unreached says that nobody took the order.
 type unreached struct{ err error }
 
-func (u *unreached) Error() string {
-	return u.err.Error() + ": does it run, and is that its admin endpoint? --" + addressFlag + " names another"
-}
+func (u *unreached) Error() string { return u.err.Error() }
 
 func (u *unreached) Unwrap() error { return u.err }
 
@@ -51,23 +49,46 @@ func (e endpoint) give(ctx context.Context, token string, o order) (a answer, er
 	defer waiting.Stop()
 	req, client, err := e.request(ctx, o)
 	if err != nil {
-		return a, e.failed(ctx, err)
+		return a, e.failed(err)
 	}
 	defer client.CloseIdleConnections()
 	req.Header.Set("Authorization", bearer+token)
 	res, err := client.Do(req)
 	if err != nil {
-		return a, e.failed(ctx, err)
+		return a, e.lost(ctx, err)
 	}
 	defer res.Body.Close()
-	body := heard{res.Body, func() { waiting.Reset(e.silence) }}
+	var body io.Reader = heard{res.Body, func() { waiting.Reset(e.silence) }}
 	if res.StatusCode != http.StatusOK {
-		return a, e.failed(ctx, refused(res.StatusCode, body))
+		body = io.LimitReader(body, refusalMost)
 	}
-	if err := json.NewDecoder(body).Decode(&a); err != nil {
-		return a, e.failed(ctx, fmt.Errorf("its answer is not to be read (is it of another version?): %w", err))
+	text, err := io.ReadAll(body)
+	switch {
+	case err != nil:
+		return a, e.lost(ctx, err)
+	case res.StatusCode != http.StatusOK:
+		return a, e.failed(refused(res.StatusCode, text))
+	}
+	if a, err = readAnswer(text); err != nil {
+		return a, e.lost(ctx, fmt.Errorf("its answer is not to be read (is it of another version, or no Gatehouse?): %w", err))
 	}
 	return a, nil
+}
+
+// readAnswer reads what came of an order. Any server may answer in JSON; one of ours says in each answer how the order ended.
+func readAnswer(text []byte) (answer, error) {
+	var said struct {
+		answer
+		Code *int `json:"code"`
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		return answer{}, err
+	}
+	if said.Code == nil {
+		return answer{}, errors.New("it does not say how the order ended")
+	}
+	said.answer.Code = *said.Code
+	return said.answer, nil
 }
 
 // request makes the request of an order, and the client that sends it to that address.
@@ -99,7 +120,7 @@ func (e endpoint) request(ctx context.Context, o order) (*http.Request, *http.Cl
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: connectTime}).DialContext(ctx, to.Network, to.JoinHostPort(0))
 		if err != nil {
-			return nil, &unreached{err}
+			return nil, &unreached{fmt.Errorf("%w: does it run, and is that its admin endpoint? --%s names another", err, addressFlag)}
 		}
 		return conn, nil
 	}
@@ -110,15 +131,23 @@ func (e endpoint) request(ctx context.Context, o order) (*http.Request, *http.Cl
 	}, nil
 }
 
-// failed says who was asked, and what there is to do about it.
-func (e endpoint) failed(ctx context.Context, err error) error {
+// failed says who was asked.
+func (e endpoint) failed(err error) error {
+	return fmt.Errorf("the Caddy that runs was asked at %s: %w", e.address, err)
+}
+
+// lost is failed for an order that was sent. It may be done, or half done, or still under way, unless nobody has it.
+func (e endpoint) lost(ctx context.Context, err error) error {
 	if sent, ok := errors.AsType[*url.Error](err); ok {
 		err = sent.Err
 	}
 	if errors.Is(context.Cause(ctx), errSilent) {
-		err = fmt.Errorf("%w, nothing has come for %s: see its log, and by \"caddy gatehouse audit\" whether the order was done", errSilent, e.silence)
+		err = fmt.Errorf("%w, nothing has come for %s", errSilent, e.silence)
 	}
-	return fmt.Errorf("the Caddy that runs was asked at %s: %w", e.address, err)
+	if _, nobody := errors.AsType[*unreached](err); !nobody {
+		err = fmt.Errorf("%w: see its log, and by \"caddy gatehouse audit\" whether the order was done", err)
+	}
+	return e.failed(err)
 }
 
 // heard is a body of which each sign of life is told.
@@ -137,11 +166,7 @@ func (h heard) Read(p []byte) (int, error) {
 }
 
 // refused is the reason of a refusal, in Caddy's words where there are any.
-func refused(status int, body io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(body, refusalMost))
-	if err != nil {
-		return err
-	}
+func refused(status int, text []byte) error {
 	var e caddy.APIError
 	switch {
 	case json.Unmarshal(text, &e) == nil && e.Message != "":

@@ -103,15 +103,48 @@ func TestOrdersThatTakeLong(t *testing.T) {
 	}
 }
 
-// Whoever gave an order may leave it, and is told who it was that does not answer.
+// adviceOf is what an error says of an order that may be half done.
+const adviceOf = `see its log, and by "caddy gatehouse audit" whether the order was done`
+
+// Whoever gave an order may leave it, as a command does when its time is over, and is told who it was that does not answer.
 func TestOrdersThatAreLeft(t *testing.T) {
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, leave := context.WithCancelCause(t.Context())
 	e := endpointOf(t, time.Hour, func(_ http.ResponseWriter, r *http.Request) {
-		leave()
+		leave(context.DeadlineExceeded)
 		<-r.Context().Done()
 	})
 	_, err := e.give(ctx, "", order{})
-	wantError(t, err, "asked at "+e.address, context.Canceled.Error())
+	wantError(t, err, "asked at "+e.address, context.DeadlineExceeded.Error(), adviceOf)
+}
+
+// A Caddy that dies may have begun the order, whatever of its answer has come. What answers all the same may be of another version.
+func TestOrdersThatAreCutOff(t *testing.T) {
+	for name, c := range map[string]struct{ said, want string }{
+		"before a word":   {"", "EOF"},
+		"while at work":   {"\n", "unexpected EOF"},
+		"in its answer":   {`{"out":"ali`, "unexpected EOF"},
+		"of what is none": {"<html>", "its answer is not to be read"},
+	} {
+		e := endpointOf(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := io.WriteString(w, c.said); err != nil {
+				t.Error(err)
+			}
+			if c.said == "<html>" {
+				return
+			}
+			if c.said != "" {
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					t.Error(err)
+				}
+			}
+			panic(http.ErrAbortHandler)
+		})
+		_, err := e.give(t.Context(), "", order{})
+		wantError(t, err, "asked at "+e.address, c.want, adviceOf)
+		if err != nil && strings.Contains(err.Error(), "version") != (c.said == "<html>") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // A token is for the endpoint that it was sent to.
@@ -130,6 +163,9 @@ func TestOrdersToNobody(t *testing.T) {
 	e := endpoint{"unix/" + filepath.Join(t.TempDir(), "none"), time.Minute}
 	_, err := e.give(t.Context(), "", order{})
 	wantError(t, err, "asked at "+e.address, "no such file", "does it run", "--address")
+	if strings.Contains(err.Error(), "audit") {
+		t.Errorf("nobody has the order: %v", err)
+	}
 	if nobody := new(unreached); !errors.As(err, &nobody) {
 		t.Errorf("%T is not unreached", err)
 	}

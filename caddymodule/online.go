@@ -42,7 +42,7 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	}
 	if token := os.Getenv(tokenVariable); token != "" {
 		err := giveOrder(ctx, cmd, token)
-		if nobody := new(unreached); errors.As(err, &nobody) {
+		if _, nobody := errors.AsType[*unreached](err); nobody {
 			return withoutCaddy(ctx, cmd, f, err)
 		}
 		return err
@@ -63,11 +63,26 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	if !served {
 		return f(ctx, l)
 	}
+	address, err := adminAddress(cmd)
+	if err != nil {
+		return whileServed(err)
+	}
 	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
 	if err != nil {
 		return err
 	}
-	return errors.Join(giveOrder(ctx, cmd, token), l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token))
+	e := endpoint{address, silenceMost}
+	a, err := e.give(ctx, token, orderOf(cmd))
+	unspent, ended := l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token)
+	switch {
+	case err != nil:
+		err = whileServed(err)
+	case unspent: // any server answers, and some of them in JSON
+		err = e.failed(fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
+	default:
+		err = a.tell(cmd)
+	}
+	return errors.Join(err, ended)
 }
 
 // withoutCaddy is withPeople where nobody takes the token of the owner of the database, who needs none while no Caddy serves
@@ -85,17 +100,26 @@ func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Contex
 	switch {
 	case err != nil:
 	case served:
-		err = refused
+		err = whileServed(refused)
 	default:
-		cmd.PrintErrln("No Caddy runs: done on the store, as its owner, and not by the token.")
-		err = f(ctx, l)
+		if err = f(ctx, l); err == nil { // "reached": only of SQLite it is known that none runs
+			cmd.PrintErrln("No Caddy was reached: done on the store, as its owner, and not by the token.")
+		}
 	}
 	return errors.Join(err, l.Cleanup())
 }
 
+// whileServed tells whoever reached nobody that a Caddy serves from the store all the same.
+func whileServed(err error) error {
+	if _, nobody := errors.AsType[*unreached](err); nobody {
+		return fmt.Errorf("a Caddy serves from the store, and %w", err)
+	}
+	return err
+}
+
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.
 func (l *loaded) served(ctx context.Context) (bool, error) {
-	path, err := l.ownFile()
+	path, err := l.storeFile() // by which a server may have come
 	if path == "" || err != nil {
 		return false, err
 	}
@@ -108,10 +132,15 @@ func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	if err != nil {
 		return err
 	}
-	a, err := endpoint{address, silenceMost}.give(ctx, token, order{words(cmd), operator()})
+	a, err := endpoint{address, silenceMost}.give(ctx, token, orderOf(cmd))
 	if err != nil {
 		return err
 	}
+	return a.tell(cmd)
+}
+
+// tell ends the command as the order has ended.
+func (a answer) tell(cmd *cobra.Command) error {
 	if _, err := fmt.Fprint(cmd.OutOrStdout(), a.Out); err != nil {
 		return err
 	}
@@ -125,6 +154,9 @@ func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
 	}
 	return errors.New(a.Error)
 }
+
+// orderOf is the command as the Caddy that runs is given it.
+func orderOf(cmd *cobra.Command) order { return order{words(cmd), operator()} }
 
 // words is the command line from the command's own name on, without what is for this process alone.
 func words(cmd *cobra.Command) []string {

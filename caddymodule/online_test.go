@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -148,7 +149,7 @@ func TestOrdersWithoutACaddy(t *testing.T) {
 	}
 	s.load(off)
 	_, err := s.command(off, "user", "invite", "demo")
-	wantFailure(t, err, "turns its admin endpoint off", "admin unix//run/caddy/admin.sock|0600", "stop Caddy")
+	wantFailure(t, err, "turns the admin endpoint off", "admin unix//run/caddy/admin.sock|0600", "stop Caddy")
 	_, err = s.command(file, "user", "invite", "demo")
 	wantFailure(t, err, "the Caddy that runs was asked at "+s.socket())
 	s.mustCommand(off, "token", "list")
@@ -216,6 +217,74 @@ func TestOrdersToTheWrongEndpoint(t *testing.T) {
 	}
 }
 
+// What answers like a Caddy and takes no order has done none.
+func TestOrdersThatNobodyTakes(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	for _, c := range []struct{ token, said, want string }{
+		{"", "{}", "its answer is not to be read"},
+		{"", "null", "its answer is not to be read"},
+		{"", `{"code":0,"out":"done"}`, "what answers there has not taken the order"},
+		{"", `{"code":1}`, "what answers there has not taken the order"},
+		{token, "{}", "its answer is not to be read"},
+		{token, "null", "its answer is not to be read"},
+		{token, `{"code":null}`, "its answer is not to be read"},
+	} {
+		other := endpointOf(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := io.WriteString(w, c.said); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Setenv(tokenVariable, c.token)
+		out, err := s.command(file, "user", "revoke", "demo", "--address", other.address)
+		wantFailure(t, err, "asked at "+other.address, c.want)
+		if strings.HasPrefix(out, "done") {
+			t.Errorf("%s: it is told as an answer: %s", c.said, out)
+		}
+	}
+}
+
+// A configuration that names no endpoint leaves the owner the store as one that nobody listens at does, and says that a Caddy serves
+// where one does.
+func TestOrdersToNoAddress(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
+	listen := "admin " + s.socket() + "|0600"
+	nameless := map[string]string{
+		"turns the admin endpoint off":  strings.Replace(file, listen, "admin off", 1),
+		"has not what Caddy had for it": strings.Replace(file, listen, "admin unix/{env.GATEHOUSE_TEST_NO_SOCKET}", 1),
+	}
+	for why, file := range nameless {
+		for _, shown := range []string{"", token} {
+			t.Setenv(tokenVariable, shown)
+			_, err := s.command(file, "user", "invite", "demo")
+			wantFailure(t, err, "a Caddy serves from the store, and ", why)
+		}
+	}
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
+		t.Fatal(err)
+	}
+	for why, file := range nameless {
+		if out := s.mustCommand(file, "user", "invite", "demo"); !strings.Contains(out, "people:demo") {
+			t.Errorf("with Caddy stopped, where the configuration %s: %s", why, out)
+		}
+	}
+	if err := os.Rename(filepath.Join(s.dir, "db"), filepath.Join(s.dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	for why, file := range nameless {
+		_, err := s.command(file, "user", "invite", "demo")
+		wantFailure(t, err, why, "nor does the store do without it")
+		if strings.Contains(err.Error(), "a Caddy serves") {
+			t.Errorf("nobody knows whether one serves: %v", err)
+		}
+	}
+}
+
 // Where no Caddy runs, the owner's command works on the store with a token in the environment as without one, and says so.
 func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	s := newSite(t)
@@ -223,6 +292,8 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	s.load(file)
 	token := strings.Fields(s.mustCommand(file, "token", "make", "desk"))[0]
 	t.Setenv(tokenVariable, token)
+
+	const doneHere = "No Caddy was reached: done on the store"
 
 	// One that serves from the store is asked, or nothing is done.
 	elsewhere := strings.Replace(file, "admin "+s.socket(), "admin "+s.socket()+"x", 1)
@@ -232,11 +303,16 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil { // a Caddy that only stops keeps its endpoint
 		t.Fatal(err)
 	}
-	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, "No Caddy runs: done on the store") {
+	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") || !strings.Contains(out, doneHere) {
 		t.Errorf("as the owner: %s", out)
 	}
 	if by := s.lastBy(file, idp.EventLogout); by != operator() {
 		t.Errorf("it was by %q, want %q", by, operator())
+	}
+	out, err := s.command(file, "user", "revoke", "nobody")
+	wantError(t, err, idp.ErrNoUser.Error())
+	if strings.Contains(out, doneHere) {
+		t.Errorf("nothing was done, and it says: %s", out)
 	}
 	_, err = s.command(file, "user", "invite", "demo", "--address", s.socket())
 	wantFailure(t, err, "asked at "+s.socket(), "does it run")

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (g *Gateway) Person(ctx context.Context, name string) (*User, error) {
 	return f.user, err
 }
 
-// person is Person, with where the name was found.
+// person is Person, with where the name was found, or why it was not.
 func (g *Gateway) person(ctx context.Context, name string) (found, error) {
 	f, err := g.find(ctx, name)
 	if err == nil && f.user != nil {
@@ -43,7 +44,8 @@ func (g *Gateway) person(ctx context.Context, name string) (found, error) {
 	}
 	source, id, ok := strings.Cut(name, ":")
 	if !ok || source == "" || id == "" {
-		return found{}, errors.Join(err, f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
+		f.user, f.downErr = nil, cmp.Or(err, f.downErr)
+		return f, errors.Join(f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
 	}
 	u := &User{Source: source, ID: id, Name: id}
 	f = found{user: u, key: u.Key(), asked: g.now()}

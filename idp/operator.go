@@ -64,11 +64,17 @@ func (g *Gateway) MakeOwnerToken(ctx context.Context, by string) (secret string,
 }
 
 // EndOwnerToken ends what MakeOwnerToken made, if no order has: whoever was asked in the place of the gateway may have kept it.
-func (g *Gateway) EndOwnerToken(ctx context.Context, secret string) error {
-	if _, err := g.store.TakeMemo(ctx, operatorKind, hashOf(secret), g.now()); err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("ending the token: %w", err)
+// It reports whether the token was unspent, so that no gateway of this store has taken an order of it.
+func (g *Gateway) EndOwnerToken(ctx context.Context, secret string) (unspent bool, err error) {
+	// As of no time: one that nobody took is unspent after its time too.
+	_, err = g.store.TakeMemo(ctx, operatorKind, hashOf(secret), time.Time{})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ending the token: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 func (g *Gateway) keepOperatorToken(ctx context.Context, name string, life time.Duration, by string) (secret string, t OperatorToken, err error) {

@@ -50,11 +50,16 @@ func TestOperatorTokens(t *testing.T) {
 	if got := h.orderedBy(t, own, ""); !strings.Contains(got, refused) {
 		t.Errorf("the owner's, for a second order: %q", got)
 	}
+	if unspent, err := h.gateway.EndOwnerToken(t.Context(), own); unspent || err != nil {
+		t.Errorf("the owner's, of which an order was taken: unspent %v, %v", unspent, err)
+	}
 	if own, err = h.gateway.MakeOwnerToken(t.Context(), "command as caddy"); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		must(t, h.gateway.EndOwnerToken(t.Context(), own))
+	for _, want := range []bool{true, false} {
+		if unspent, err := h.gateway.EndOwnerToken(t.Context(), own); unspent != want || err != nil {
+			t.Errorf("the owner's, of which no order was taken: unspent %v, %v; want %v", unspent, err, want)
+		}
 	}
 	if got := h.orderedBy(t, own, ""); !strings.Contains(got, refused) {
 		t.Errorf("the owner's, ended: %q", got)
@@ -70,6 +75,9 @@ func TestOperatorTokens(t *testing.T) {
 	h.clock.move(idp.OwnerTokenLife)
 	if got := h.orderedBy(t, own, ""); got == "command as caddy" {
 		t.Error("the owner's is good after its time")
+	}
+	if unspent, err := h.gateway.EndOwnerToken(t.Context(), own); !unspent || err != nil {
+		t.Errorf("the owner's, of which no order was taken in time: unspent %v, %v", unspent, err)
 	}
 	must(t, h.gateway.RevokeOperatorToken(t.Context(), "desk-1", "the test"))
 	if got := h.orderedBy(t, secret, ""); !strings.Contains(got, refused) {

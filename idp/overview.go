@@ -53,7 +53,7 @@ func (t Tries) Locked() bool { return t.Wrong >= t.Most }
 // finds nobody.
 func (g *Gateway) Overview(ctx context.Context, name, by string) (*Overview, error) {
 	f, err := g.person(ctx, name)
-	if err := errors.Join(err, g.note(ctx, lookedUp(f.user, name, by, err))); err != nil {
+	if err := errors.Join(err, g.note(ctx, lookedUp(f, name, by, err))); err != nil {
 		return nil, err
 	}
 	o, err := g.overview(ctx, f.user)
@@ -67,14 +67,22 @@ func (g *Gateway) Overview(ctx context.Context, name, by string) (*Overview, err
 	return o, err
 }
 
-// lookedUp is the line of a look at a person, as the help desk's page writes it; no says why there was nobody to be seen.
-func lookedUp(u *User, typed, by string, no error) Event {
+// lookedUp is the line of a look at a person, as the help desk's page writes it; no says why there was nobody to be seen. That there
+// is nobody of the name is known only where every source has answered.
+func lookedUp(f found, typed, by string, no error) Event {
 	e := Event{Kind: EventHelpDesk, Reason: deskLook, By: by, Name: clip(typed)}
-	if no != nil {
-		e.Result, e.Reason, e.Detail = Denied, deskNobody, clip(no.Error())
+	if no == nil {
+		e.User, e.Name, e.Source = f.user.Key(), f.user.Name, f.user.Source
 		return e
 	}
-	e.User, e.Name, e.Source = u.Key(), u.Name, u.Source
+	e.Result, e.Reason = Denied, deskNobody
+	switch {
+	case f.downErr != nil:
+		e.Reason, no = "source_unavailable", f.downErr
+	case f.refusal != nil:
+		e.Reason = f.refusal.Reason
+	}
+	e.Detail = clip(no.Error())
 	return e
 }
 

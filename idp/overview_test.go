@@ -108,3 +108,32 @@ func TestUnlockSaysWhatTheDirectoryCounts(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
+
+// A look that finds nobody is written for what it is: of nobody, or of a name that nobody could say whose it is.
+func TestLooksThatFindNobody(t *testing.T) {
+	corp, partners, _ := corpAndOthers()
+	v := routed(t, func(*idp.Config) {}, corp, partners)
+	look := func(name, want string) {
+		t.Helper()
+		if _, err := v.gateway.Overview(t.Context(), name, "root"); err == nil {
+			t.Errorf("%s is found", name)
+		}
+		list := v.events(t, idp.EventHelpDesk)
+		e := list[len(list)-1]
+		if got := strings.Join([]string{e.Result, e.Reason, e.Name, e.User, e.By}, "|"); got != want {
+			t.Errorf("%s: %s (%s), want %s", name, got, e.Detail, want)
+		}
+	}
+	look("nobody", "denied|not_found|nobody||root")
+	look("alice", "denied|ambiguous|alice||root")
+	corp.down = errors.New("connection refused")
+	look("nobody", "denied|source_unavailable|nobody||root")
+	look("pat", "denied|source_unavailable|pat||root") // who may be somebody of corp
+	partners.down = corp.down
+	look("pat", "denied|source_unavailable|pat||root")
+	for _, e := range lines(t, v.store, "source_unavailable") {
+		if e.Detail != corp.down.Error() {
+			t.Errorf("the detail is %q", e.Detail)
+		}
+	}
+}

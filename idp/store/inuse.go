@@ -25,7 +25,11 @@ func Served(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return isLocked(ctx, servedBy(file))
+	served, err := isLocked(ctx, servedBy(file))
+	if served || err != nil || file == path {
+		return served, err
+	}
+	return isLocked(ctx, servedBy(path)) // by a server of the version before, which holds the one beside the link that it came by
 }
 
 // isLocked reports whether somebody holds a lock on a database. One that is not there is not locked.

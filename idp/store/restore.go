@@ -42,14 +42,15 @@ func Restore(ctx context.Context, file, path string, opt RestoreOptions) (*Manif
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	path, err := RealFile(path)
+	given := path
+	path, err := RealFile(given)
 	if err != nil {
 		return nil, fmt.Errorf("restoring %s: %w", file, err)
 	}
 	if _, err := os.Lstat(path); !opt.Overwrite && !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("restoring to %s: %w", path, ErrExists), err)
 	}
-	release, err := (&sqliteEngine{path: path}).lock(ctx)
+	release, err := (&sqliteEngine{path: given}).lock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("restoring %s: %w", file, err)
 	}

@@ -134,7 +134,23 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	path += ".lock"
+	release, err := lockAt(ctx, path+".lock")
+	if err != nil {
+		return nil, err
+	}
+	// A server of the version before took the one beside a link that it came by. Where there is none, none came.
+	before := e.path + ".lock"
+	if _, err := os.Lstat(before); path == e.path || errors.Is(err, fs.ErrNotExist) {
+		return release, nil
+	}
+	other, err := lockAt(ctx, before)
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return func() error { return errors.Join(other(), release()) }, nil
+}
+
+func lockAt(ctx context.Context, path string) (func() error, error) {
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
@@ -158,7 +174,10 @@ func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	path = servedBy(path)
+	return holdAt(ctx, servedBy(path))
+}
+
+func holdAt(ctx context.Context, path string) (func() error, error) {
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
