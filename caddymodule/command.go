@@ -242,22 +242,17 @@ func (l *loaded) openExisting(cmd *cobra.Command) error {
 	return nil
 }
 
-// storeFile returns the file of a store that is one, or the link to it, as configured.
-func (l *loaded) storeFile() (string, error) {
+// ownFile returns the file of a store that is one. It must be there, and be of whoever runs the command.
+func (l *loaded) ownFile() (string, error) {
 	f, ok := l.engine.(interface{ file() (string, error) })
 	if !ok {
 		return "", nil
 	}
-	return f.file()
-}
-
-// ownFile returns the file of a store that is one. It must be there, and be of whoever runs the command.
-func (l *loaded) ownFile() (string, error) {
-	path, err := l.storeFile()
-	if path == "" || err != nil {
-		return "", err
+	path, err := f.file()
+	if err == nil {
+		path, err = store.RealFile(path)
 	}
-	if path, err = store.RealFile(path); err != nil {
+	if err != nil {
 		return "", err
 	}
 	info, err := os.Stat(path)

@@ -119,7 +119,7 @@ func whileServed(err error) error {
 
 // served reports whether a Caddy serves from the store. One of another engine than SQLite does not say.
 func (l *loaded) served(ctx context.Context) (bool, error) {
-	path, err := l.storeFile() // by which a server may have come
+	path, err := l.ownFile()
 	if path == "" || err != nil {
 		return false, err
 	}

@@ -25,11 +25,7 @@ func Served(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	served, err := isLocked(ctx, servedBy(file))
-	if served || err != nil || file == path {
-		return served, err
-	}
-	return isLocked(ctx, servedBy(path)) // by a server of the version before, which holds the one beside the link that it came by
+	return isLocked(ctx, servedBy(file))
 }
 
 // isLocked reports whether somebody holds a lock on a database. One that is not there is not locked.

@@ -42,15 +42,14 @@ func Restore(ctx context.Context, file, path string, opt RestoreOptions) (*Manif
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	given := path
-	path, err := RealFile(given)
+	path, err := RealFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("restoring %s: %w", file, err)
 	}
 	if _, err := os.Lstat(path); !opt.Overwrite && !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("restoring to %s: %w", path, ErrExists), err)
 	}
-	release, err := (&sqliteEngine{path: given}).lock(ctx)
+	release, err := (&sqliteEngine{path: path}).lock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("restoring %s: %w", file, err)
 	}

@@ -134,23 +134,7 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := lockAt(ctx, path+".lock")
-	if err != nil {
-		return nil, err
-	}
-	// A server of the version before took the one beside a link that it came by. Where there is none, none came.
-	before := e.path + ".lock"
-	if _, err := os.Lstat(before); path == e.path || errors.Is(err, fs.ErrNotExist) {
-		return release, nil
-	}
-	other, err := lockAt(ctx, before)
-	if err != nil {
-		return nil, errors.Join(err, release())
-	}
-	return func() error { return errors.Join(other(), release()) }, nil
-}
-
-func lockAt(ctx context.Context, path string) (func() error, error) {
+	path += ".lock"
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
@@ -174,10 +158,7 @@ func (e *sqliteEngine) hold(ctx context.Context) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return holdAt(ctx, servedBy(path))
-}
-
-func holdAt(ctx context.Context, path string) (func() error, error) {
+	path = servedBy(path)
 	if err := ownFile(path); err != nil {
 		return nil, err
 	}
