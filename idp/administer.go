@@ -45,7 +45,10 @@ func (g *Gateway) person(ctx context.Context, name string) (found, error) {
 	source, id, ok := strings.Cut(name, ":")
 	if !ok || source == "" || id == "" {
 		f.user, f.downErr = nil, cmp.Or(err, f.downErr)
-		return f, errors.Join(f.downErr, f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
+		if f.downErr != nil { // nobody can tell whether there is such a person
+			return f, errors.Join(fmt.Errorf("%q is not found where people can be looked up now: %w", name, f.downErr), f.doubt())
+		}
+		return f, errors.Join(f.doubt(), fmt.Errorf("%q: %w", name, ErrNoUser))
 	}
 	u := &User{Source: source, ID: id, Name: id}
 	f = found{user: u, key: u.Key(), asked: g.now()}

@@ -115,8 +115,13 @@ func TestLooksThatFindNobody(t *testing.T) {
 	v := routed(t, func(*idp.Config) {}, corp, partners)
 	look := func(name, want string) {
 		t.Helper()
-		if _, err := v.gateway.Overview(t.Context(), name, "root"); err == nil {
+		_, err := v.gateway.Overview(t.Context(), name, "root")
+		if err == nil {
 			t.Errorf("%s is found", name)
+		}
+		// A directory that is silent is no answer: a script must not take it for one.
+		if down := strings.Contains(want, "source_unavailable"); errors.Is(err, idp.ErrNoUser) == down && !errors.Is(err, idp.ErrAmbiguous) {
+			t.Errorf("%s: %v", name, err)
 		}
 		list := v.events(t, idp.EventHelpDesk)
 		e := list[len(list)-1]
