@@ -64,7 +64,7 @@ func checkCloudFormation(t *testing.T, file string) {
 		mutate(t, file, `"MaxSessionDuration": 3600`, `"MaxSessionDuration": 60`),
 		mutate(t, file, `"SamlMetadataDocument": "`, `"SamlMetadataDocument": [], "x": "`),
 	}
-	out, err := Try(nil, "node", append(append([]string{"../.ci/cfn/check.js"}, files...), mistakes...)...)
+	out, err := Try(nil, nodeJS(t), append(append([]string{"../.ci/cfn/check.js"}, files...), mistakes...)...)
 	t.Logf("%v\n%s", err, out)
 	for _, f := range files {
 		if !strings.Contains(out, f+": ") || strings.Contains(out, f+":1") || strings.Contains(out, f+":2") {
