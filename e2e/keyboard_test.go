@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -29,8 +30,19 @@ func (b *Browser) focus() string {
 // waitFocus waits until a page has put the focus on a control: browsers do so a moment after the text is there.
 func (b *Browser) waitFocus(want string) {
 	b.t.Helper()
-	Await(b.t, "the focus on "+want, func() error {
-		if f := b.focus(); f != want {
+	b.awaitFocus(want, func(f string) bool { return f == want })
+}
+
+// waitFocusOn waits for the focus on what begins with a text, as a notice does.
+func (b *Browser) waitFocusOn(start string) {
+	b.t.Helper()
+	b.awaitFocus(start, func(f string) bool { return strings.HasPrefix(f, start) })
+}
+
+func (b *Browser) awaitFocus(on string, is func(string) bool) {
+	b.t.Helper()
+	Await(b.t, "the focus on "+on, func() error {
+		if f := b.focus(); !is(f) {
 			return fmt.Errorf("it is on %q", f)
 		}
 		return nil
