@@ -86,7 +86,7 @@ func TestLostPhone(t *testing.T) {
 	desk.press(kb.Enter)
 	desk.WaitText("Read this code")
 	code := Eval[string](desk, `document.querySelector(".given code").textContent`)
-	desk.waitFocusOn("Read this code")
+	desk.awaitFocus("the code", func(f string) bool { return strings.HasPrefix(f, "Read this code") && strings.Contains(f, code) })
 
 	b.Type(`main input[name=code]`, code)
 	b.Click(`main form button.button`)
