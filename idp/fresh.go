@@ -25,7 +25,7 @@ func (f *flow) proofRule() string {
 func (g *Gateway) proved(v *visitor) bool {
 	for i := range v.session.Proofs {
 		p := &v.session.Proofs[i]
-		if p.Factor == PasswordFactor || isRescue(p.Factor) && !g.takesToAdd(v, p.Factor) {
+		if !g.countsToAdd(v, p.Factor) {
 			continue
 		}
 		if age := g.now().Sub(p.At); age >= 0 && age <= flowLife {

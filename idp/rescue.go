@@ -148,9 +148,14 @@ func (g *Gateway) takesToAdd(v *visitor, kind string) bool {
 	return g.takesHere(v, kind) && g.rescueInPortal(v).takes(kind)
 }
 
+// countsToAdd reports whether a proof by a factor, or a code, counts for setting something up. A password does not.
+func (g *Gateway) countsToAdd(v *visitor, factor string) bool {
+	return factor != PasswordFactor && (!isRescue(factor) || g.takesToAdd(v, factor))
+}
+
 // shownToAdd reports whether this session has proved what counts for setting something up.
 func (g *Gateway) shownToAdd(v *visitor) bool {
-	return hasFactor(slices.DeleteFunc(bare(v.session.Proofs), func(p Proof) bool { return isRescue(p.Factor) && !g.takesToAdd(v, p.Factor) }))
+	return slices.ContainsFunc(v.session.Proofs, func(p Passed) bool { return g.countsToAdd(v, p.Factor) })
 }
 
 // cameByCode reports whether a code opened this session behind which nothing can be set up, and nothing better did since.
