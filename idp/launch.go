@@ -100,7 +100,7 @@ func (g *Gateway) launchFlow(w http.ResponseWriter, r *http.Request, a *applicat
 		}
 		return g.next(w, r, v)
 	}
-	if err := g.spend(r, v); err != nil {
+	if err := g.spend(r, v.fid); err != nil {
 		if errors.Is(err, ErrNotFound) {
 			return g.startAnew(w, "")
 		}
@@ -109,9 +109,9 @@ func (g *Gateway) launchFlow(w http.ResponseWriter, r *http.Request, a *applicat
 	return g.launch(w, r, v, d)
 }
 
-// spend ends the visitor's flow; of two requests with one flow, one goes on.
-func (g *Gateway) spend(r *http.Request, v *visitor) error {
-	_, err := g.store.TakeMemo(context.WithoutCancel(r.Context()), flowKind, hashOf(v.fid), g.now())
+// spend ends the flow of an id; of two requests with one flow, one goes on.
+func (g *Gateway) spend(r *http.Request, fid string) error {
+	_, err := g.store.TakeMemo(context.WithoutCancel(r.Context()), flowKind, hashOf(fid), g.now())
 	return err
 }
 

@@ -72,7 +72,7 @@ func (g *Gateway) postCancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	if err := g.spend(r, v); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := g.spend(r, v.fid); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	was := v.flow

@@ -55,12 +55,12 @@ func (g *Gateway) setUp(r *http.Request, v *visitor, f Factor) error {
 // stay gives the sign-in in progress back the id of the form that was answered. Nothing came of the answer, so that the page
 // before, where the back button leads, is as good as the one that is shown now.
 func (g *Gateway) stay(r *http.Request, v *visitor) error {
-	given := *v // its id, which nobody has seen
+	given := v.fid // which nobody has seen
 	v.fid = r.PostForm.Get("f")
 	if err := g.keep(context.WithoutCancel(r.Context()), v); err != nil {
 		return err
 	}
-	if err := g.spend(r, &given); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := g.spend(r, given); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return nil
