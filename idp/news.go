@@ -116,12 +116,14 @@ func (g *Gateway) announce(ctx context.Context, e Event) error {
 	return g.keepNews(ctx, Memo{Kind: NewsKind, ID: hashOf(g.randomText()), Owner: e.User, Expires: e.Time.Add(newsLife), Data: data})
 }
 
-// keepNews keeps a memo among the newest of its kind and sort.
-func (g *Gateway) keepNews(ctx context.Context, m Memo) error {
-	if err := g.store.PutMemo(ctx, m, 0); err != nil {
-		return fmt.Errorf("keeping what is told at the next visit: %w", err)
+// keepNews keeps memos of one kind and person among the newest of their sorts.
+func (g *Gateway) keepNews(ctx context.Context, memos ...Memo) error {
+	for _, m := range memos {
+		if err := g.store.PutMemo(ctx, m, 0); err != nil {
+			return fmt.Errorf("keeping what is told at the next visit: %w", err)
+		}
 	}
-	kept, err := g.newsOf(ctx, m.Owner, m.Kind)
+	kept, err := g.newsOf(ctx, memos[0].Owner, memos[0].Kind)
 	if err != nil {
 		return err
 	}
@@ -182,23 +184,27 @@ func (g *Gateway) newsOf(ctx context.Context, user string, kinds ...string) (out
 	return out, nil
 }
 
-// untold returns what the visitor has to be told.
-func (g *Gateway) untold(ctx context.Context, v *visitor) ([]keptNews, error) {
-	list, err := g.newsOf(ctx, v.session.User.Key(), NewsKind)
-	return slices.DeleteFunc(list, func(k keptNews) bool { return k.madeBy(v.session) }), err
+// untold returns what of a list the session has to be told.
+func untold(list []keptNews, s *Session) (out []keptNews) {
+	for _, k := range list {
+		if k.memo.Kind == NewsKind && !k.madeBy(s) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
-// newsFor is untold in words.
+// newsFor tells what the visitor has to be told.
 func (g *Gateway) newsFor(ctx context.Context, v *visitor) ([]web.News, error) {
-	list, err := g.untold(ctx, v)
-	return g.inWords(list), err
+	list, err := g.newsOf(ctx, v.session.User.Key(), NewsKind)
+	return g.inWords(untold(list, v.session)), err
 }
 
-// lately tells all that was changed, whether it has been read or not.
-func (g *Gateway) lately(ctx context.Context, user string) ([]web.News, error) {
-	list, err := g.newsOf(ctx, user, ToldKind, NewsKind)
-	list, _ = newest(list)
-	return g.inWords(list), err
+// allNews is newsFor, and lately: all that was changed, whether it has been read or not.
+func (g *Gateway) allNews(ctx context.Context, v *visitor) (news, lately []web.News, err error) {
+	list, err := g.newsOf(ctx, v.session.User.Key(), ToldKind, NewsKind)
+	kept, _ := newest(list)
+	return g.inWords(untold(list, v.session)), g.inWords(kept), err
 }
 
 func (g *Gateway) inWords(list []keptNews) (out []web.News) {
@@ -225,23 +231,19 @@ func (g *Gateway) fromWhere(e *Event) string {
 // postNews puts away what the person has read: what their page showed, and nothing that came since. It is kept in its other
 // place before it leaves the first.
 func (g *Gateway) postNews(w http.ResponseWriter, r *http.Request, v *visitor) error {
-	list, err := g.untold(r.Context(), v)
+	list, err := g.newsOf(r.Context(), v.session.User.Key(), NewsKind)
 	if err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	for _, k := range slices.Backward(list) {
-		m := k.memo
-		if !slices.Contains(r.PostForm["read"], hex.EncodeToString(m.ID[:])) {
-			continue
+	var read []Memo
+	for _, k := range slices.Backward(untold(list, v.session)) {
+		if m := k.memo; slices.Contains(r.PostForm["read"], hex.EncodeToString(m.ID[:])) {
+			m.Kind = ToldKind
+			read = append(read, m)
 		}
-		m.Kind = ToldKind
-		if err := g.keepNews(ctx, m); err != nil {
-			return err
-		}
-		if err := g.forgetNews(ctx, NewsKind, m.ID); err != nil {
-			return err
-		}
+	}
+	if err := g.putAway(context.WithoutCancel(r.Context()), read); err != nil {
+		return err
 	}
 	if r.PostForm.Get("from") == "portal" {
 		return redirect(w, "/")
@@ -249,12 +251,18 @@ func (g *Gateway) postNews(w http.ResponseWriter, r *http.Request, v *visitor) e
 	return redirect(w, "/settings")
 }
 
-// parseHash reads a hash from a form.
-func parseHash(h *Hash, text string) bool {
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != len(h) {
-		return false
+// putAway keeps what has been read among what was told, and lets it leave what is.
+func (g *Gateway) putAway(ctx context.Context, read []Memo) error {
+	if len(read) == 0 {
+		return nil
 	}
-	copy(h[:], raw)
-	return true
+	if err := g.keepNews(ctx, read...); err != nil {
+		return err
+	}
+	for _, m := range read {
+		if err := g.forgetNews(ctx, NewsKind, m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

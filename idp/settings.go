@@ -62,10 +62,7 @@ func (g *Gateway) showSettings(w http.ResponseWriter, r *http.Request, v *visito
 		}
 	}
 	var err error
-	if p.News, err = g.newsFor(ctx, v); err != nil {
-		return err
-	}
-	if p.Lately, err = g.lately(ctx, user); err != nil {
+	if p.News, p.Lately, err = g.allNews(ctx, v); err != nil {
 		return err
 	}
 	if p.Factors, p.Add, err = g.ownFactors(ctx, user); err != nil {
@@ -174,4 +171,14 @@ func used(t, now time.Time) string {
 		return ""
 	}
 	return ", last used " + onDay(t, now)
+}
+
+// parseHash reads a hash from a form.
+func parseHash(h *Hash, text string) bool {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(h) {
+		return false
+	}
+	copy(h[:], raw)
+	return true
 }
