@@ -9,6 +9,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// runningCaddy is the admin endpoint of [adminAddress], as a command waits for it.
+func runningCaddy(cmd *cobra.Command) (endpoint, error) {
+	address, err := adminAddress(cmd)
+	return endpoint{address, silenceMost}, err
+}
+
 // adminAddress is the address of the admin endpoint: as given, or as the configuration says. Where that says none, or none that is
 // known here, it is *unreached: whether a Caddy serves has to be asked elsewhere.
 func adminAddress(cmd *cobra.Command) (string, error) {

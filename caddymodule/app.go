@@ -212,17 +212,14 @@ const recordTime = 10 * time.Second
 // startWait is how long Start waits for the store, so that what cannot work fails the load.
 const startWait = 20 * time.Second
 
-// restTime is how long after the load memory is given back.
+// restTime is how long after the load what reading and checking the configuration took goes back to the system. The runtime
+// does so by itself only while it is busy, or over minutes.
 const restTime = 500 * time.Millisecond
-
-// rest gives back to the system what reading and checking the configuration took. The runtime does so by itself only while
-// it is busy, or over minutes.
-func rest() { debug.FreeOSMemory() }
 
 // ready puts the configuration on record.
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
-	time.AfterFunc(restTime, rest)
+	time.AfterFunc(restTime, debug.FreeOSMemory)
 	go a.warnGroups()
 	go a.warnFactors()
 	a.warnOrphans()

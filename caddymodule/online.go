@@ -63,7 +63,7 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	if !served {
 		return f(ctx, l)
 	}
-	address, err := adminAddress(cmd)
+	e, err := runningCaddy(cmd)
 	if err != nil {
 		return whileServed(err)
 	}
@@ -71,7 +71,6 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	if err != nil {
 		return err
 	}
-	e := endpoint{address, silenceMost}
 	a, err := e.give(ctx, token, orderOf(cmd))
 	unspent, ended := l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token)
 	switch {
@@ -128,11 +127,11 @@ func (l *loaded) served(ctx context.Context) (bool, error) {
 
 // giveOrder has the Caddy that runs do what the command says.
 func giveOrder(ctx context.Context, cmd *cobra.Command, token string) error {
-	address, err := adminAddress(cmd)
+	e, err := runningCaddy(cmd)
 	if err != nil {
 		return err
 	}
-	a, err := endpoint{address, silenceMost}.give(ctx, token, orderOf(cmd))
+	a, err := e.give(ctx, token, orderOf(cmd))
 	if err != nil {
 		return err
 	}
