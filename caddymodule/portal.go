@@ -11,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 func init() {
@@ -68,28 +70,12 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	}
 	defer leave()
 	if strings.HasPrefix(r.URL.Path, "/apps/") {
-		growStack()
+		// HTTP/2 serves each request on a goroutine of its own, whose stack is small.
+		idp.GrowStack(1)
 	}
 	p.app.gateway.ServeHTTP(w, r)
 	return nil
 }
-
-// stackRoom is what a launch needs of its stack, the signature in it.
-const stackRoom = 14 << 10
-
-// growStack makes that room at once. HTTP/2 serves each request on a goroutine of its own, whose stack would
-// double three times on the way to the signature, and each time every frame so far is copied and adjusted.
-//
-//go:noinline
-func growStack() {
-	var room [stackRoom]byte
-	touch(&room)
-}
-
-// touch keeps the compiler from seeing that nobody uses the room.
-//
-//go:noinline
-func touch(*[stackRoom]byte) {}
 
 // checkProxies warns, once, where a client can choose its own address: without trusted_proxies_strict the
 // left-most value of X-Forwarded-For counts, and that is the client's to write.

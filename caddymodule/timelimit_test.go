@@ -108,10 +108,3 @@ func TestLimitEndsWithItsRequest(t *testing.T) {
 		t.Errorf("%d bounds for reading, want the one before the end", w.read)
 	}
 }
-
-// The room is on the stack or it is no room.
-func TestGrowStackAllocatesNothing(t *testing.T) {
-	if n := testing.AllocsPerRun(10, growStack); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // commitMost is how many rows go into one transaction: enough that the disk is not what waits, few
@@ -129,6 +131,7 @@ func (c *committer) gather(group []*auditRow, late <-chan time.Time) []*auditRow
 }
 
 func (c *committer) commit(group []*auditRow) {
+	idp.GrowStack(1) // each collection of garbage takes what nobody used
 	err := c.insertAll(group)
 	for i, r := range group {
 		r.done <- err

@@ -140,6 +140,7 @@ func (s *Store) Open(ctx context.Context) error {
 	if s.state.Load() != nil {
 		return nil
 	}
+	idp.GrowStack(2) // what the migrations take, 16 to 32 KiB
 	o, err := s.openState(ctx)
 	if err != nil {
 		err = fmt.Errorf("store: %w", err)

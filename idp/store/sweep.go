@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
 // How often an open store looks after itself. A revocation or a promoted key of another process is
@@ -25,6 +27,7 @@ func (o *state) keepHouse(ctx context.Context) {
 	defer flush.Stop()
 	defer sweep.Stop()
 	for {
+		idp.GrowStack(1) // each collection of garbage takes what nobody used
 		var err error
 		select {
 		case <-ctx.Done():
