@@ -39,9 +39,13 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 	}
 	switch e.Kind {
 	case idp.EventLogin, idp.EventMFA, idp.EventLaunch, idp.EventOutage:
+		name := "gatehouse_" + e.Kind
+		if !o.events.ShouldEmit(name) {
+			return
+		}
 		// Handlers run in the request and may be anybody's program: nothing that the audit line does
 		// not hold.
-		o.events.Emit(o.ctx, "gatehouse_"+e.Kind, map[string]any{
+		o.events.Emit(o.ctx, name, map[string]any{
 			"result": e.Result, "reason": e.Reason, "ref": e.Ref, "user": e.User, "name": e.Name,
 			"source": e.Source, "app": e.App, "factor": e.Factor, "client": client(e),
 		})

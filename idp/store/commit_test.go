@@ -10,9 +10,9 @@ import (
 // Rows share a commit with those that are expected, and wait for nobody else.
 func TestGatherWaitsForCompany(t *testing.T) {
 	for name, c := range map[string]struct {
-		queued, expected int
-		late, closed     bool
-		want             int
+		queued, expected, last int
+		late, closed           bool
+		want                   int
 	}{
 		"alone":                     {expected: 1, want: 1},
 		"nobody told":               {want: 1},
@@ -20,10 +20,14 @@ func TestGatherWaitsForCompany(t *testing.T) {
 		"others are expected":       {queued: 2, expected: 3, want: 3},
 		"others come too late":      {queued: 1, expected: 9, late: true, want: 2},
 		"the store is being closed": {queued: 1, expected: 9, closed: true, want: 2},
+		"one came before":           {expected: 1, last: 1, want: 1},
+		"two came before":           {expected: 1, last: 2, want: 1},
+		"as many as came before":    {queued: 5, expected: 1, last: 8, want: 6},
+		"the crowd has left":        {expected: 1, last: 8, late: true, want: 1},
 		"very many":                 {queued: commitMost, expected: 2 * commitMost, want: commitMost},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &committer{queue: make(chan *auditRow, commitMost), expected: new(atomic.Int64)}
+			w := &committer{queue: make(chan *auditRow, commitMost), expected: new(atomic.Int64), last: c.last}
 			w.expected.Store(int64(c.expected))
 			for range c.queued {
 				w.queue <- new(auditRow)
@@ -48,6 +52,19 @@ func TestGatherTakesWhoComes(t *testing.T) {
 	w.expected.Store(2)
 	go func() { w.queue <- new(auditRow) }()
 	if got := len(w.gather([]*auditRow{new(auditRow)}, nil)); got != 2 {
+		t.Errorf("%d rows in one commit", got)
+	}
+}
+
+// In a crowd a row waits for those that nobody can expect yet.
+func TestGatherWaitsInACrowd(t *testing.T) {
+	w := &committer{queue: make(chan *auditRow), expected: new(atomic.Int64), last: 8}
+	go func() {
+		for range 5 {
+			w.queue <- new(auditRow)
+		}
+	}()
+	if got := len(w.gather([]*auditRow{new(auditRow)}, nil)); got != 6 {
 		t.Errorf("%d rows in one commit", got)
 	}
 }
