@@ -116,8 +116,8 @@ func (c crowd) verify(b *testing.B) string {
 // processor time. Eight browsers at once are what a gateway sees when a shift begins, and share the writing
 // of audit lines; one alone pays for each by itself.
 func BenchmarkLaunchHTTPS(b *testing.B) {
-	const rounds, block = 8, 240 // a quarter of a second each, in which several collections of garbage fall
-	c := gather(b, rounds*block)
+	const rounds, block = 24, 240 // a quarter of a second each, in which several collections of garbage fall
+	c := gather(b, 8*block)
 	s := startSigner(b)
 	for _, k := range []struct {
 		name        string
@@ -143,8 +143,8 @@ func BenchmarkLaunchHTTPS(b *testing.B) {
 			signed = append(signed, spent(theirs, s.PID()))
 		}
 		report(b, k.name, ratio(signed.median(), launched.median()), "ratio", k.goal,
-			"N=%d launches in %d interleaved blocks, %d connections kept alive; median processor time: launch through Caddy %s, signature behind net/http %s; %s",
-			rounds*block, rounds, k.connections, ms(launched.median()), ms(signed.median()), c.verify(b))
+			"N=%d launches by %d people in turn, in %d interleaved blocks, %d connections kept alive; median processor time: launch through Caddy %s, signature behind net/http %s; %s",
+			rounds*block, len(c.people), rounds, k.connections, ms(launched.median()), ms(signed.median()), c.verify(b))
 	}
 	tails(b, c, s)
 }

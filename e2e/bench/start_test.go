@@ -77,7 +77,7 @@ func BenchmarkStart(b *testing.B) {
 		})
 		p.Stop()
 	}
-	const rounds, rests = 15, 7
+	const rounds, rests = 15, 11
 	for range rounds {
 		for _, s := range sites {
 			p, t := s.start(b)
