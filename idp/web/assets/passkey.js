@@ -34,9 +34,10 @@ for (const part of document.querySelectorAll("[data-options]")) {
   const form = part.closest("form")
   const button = part.querySelector("button")
   const progress = part.querySelector(".progress")
+  const others = "others" in progress.dataset // whether the page has another way
   if (!window.PublicKeyCredential || !navigator.credentials) {
     if (part.dataset.passkey !== "login") {
-      progress.textContent = "This browser knows no passkeys. Choose another way."
+      progress.textContent = "This browser knows no passkeys." + (others ? " Choose another way." : "")
       button.hidden = true
     }
     continue
@@ -70,7 +71,7 @@ for (const part of document.querySelectorAll("[data-options]")) {
       send(form, button, await ask({}))
     } catch {
       button.disabled = false
-      progress.textContent = "Nothing was given yet. Press the button, or choose another way."
+      progress.textContent = "Nothing was given yet. Press the button" + (others ? ", or choose another way." : ".")
       button.focus()
     }
   }
