@@ -78,10 +78,12 @@ func audit(cmd *cobra.Command, _ []string) error {
 		emit, flush := auditPrinter(cmd.OutOrStdout(), asCSV, wantsJSON(cmd), withText)
 		texts := map[string]string{}
 		var failed error
+		found := false
 		err := l.store.Events(ctx, q, func(e idp.Event) bool {
 			if !strings.Contains(strings.ToLower(e.By), by) {
 				return true
 			}
+			found = true
 			line := auditLine{Event: e}
 			if withText && e.Digest != "" {
 				if line.RuleText, failed = ruleText(ctx, l, texts, e.Digest); failed != nil {
@@ -91,8 +93,17 @@ func audit(cmd *cobra.Command, _ []string) error {
 			failed = emit(line)
 			return failed == nil
 		})
-		return errors.Join(err, failed, flush())
+		if err := errors.Join(err, failed, flush()); err != nil || found || q.Ref == "" {
+			return err
+		}
+		return noLineOf(q.Ref)
 	})
+}
+
+// noLineOf says where else the reference number of a page may lead.
+func noLineOf(ref string) error {
+	return &refusal{fmt.Errorf("the audit log has no line of %s: is it typed as the page shows it? What was refused before anybody was known, a wrong address or a form from another site, "+
+		"is in Caddy's log alone, under the same number; and lines are kept for as long as the option audit says", ref)}
 }
 
 // ruleText reads each text once.

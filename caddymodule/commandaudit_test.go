@@ -62,6 +62,10 @@ func TestAuditFilters(t *testing.T) {
 	if got := s.mustCommand(file, "audit", "--ref", "BBBB-2222", "--rule-text"); !strings.Contains(got, "    mfa every 7d shared # weekly\n") || !strings.Contains(got, `role="arn:aws:iam::1:role/A"`) {
 		t.Errorf("rule text:\n%s", got)
 	}
+	// A number that leads nowhere is said to, and where else to look; a question without a number may have no answer.
+	if out, err := s.command(file, "audit", "--ref", "zzzz-9999"); err == nil || !strings.Contains(err.Error(), "no line of ZZZZ-9999") || !strings.Contains(err.Error(), "Caddy's log") {
+		t.Errorf("an unknown number: %v\n%s", err, out)
+	}
 	if got := s.mustCommand(file, "audit", "--ref", "CCCC-3333"); strings.Contains(got, "\x1b") {
 		t.Errorf("a typed name reaches the terminal:\n%q", got)
 	}

@@ -84,7 +84,7 @@ func (l *loaded) replay(ctx context.Context, cmd *cobra.Command, ref string) err
 		return err
 	}
 	if len(events) == 0 {
-		return &refusal{fmt.Errorf("the audit log has no line of %s; it keeps lines for as long as the option audit says", ref)}
+		return noLineOf(ref)
 	}
 	out, differs := []idp.Replayed{}, false
 	for _, e := range events {

@@ -20,6 +20,7 @@ type Limiter struct {
 	retries   *buckets // names that are typed again then
 	starts    *buckets // sign-ins begun by strangers
 	told      *buckets // audit lines about an address that is limited
+	logged    *buckets // refusals that only the log tells of
 
 	debts debts
 	tries tries
@@ -56,8 +57,12 @@ func NewLimiter(l Limits) *Limiter {
 	return &Limiter{
 		limits: l, gates: map[string]*gate{},
 		addresses: newBuckets(l.Address, time.Minute), names: newBuckets(l.Address*atOnce, atOnce*time.Minute), retries: newBuckets(l.Address*atOnce, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
+		logged: newBuckets(logsPerMinute, time.Minute),
 	}
 }
+
+// logsPerMinute is how many pages an address may be refused in a minute that the log tells of and no audit line.
+const logsPerMinute = 30
 
 // While a source is away, an address may try as many new names a minute as it may have failures otherwise, but so many times that
 // number at once: an office whose people all come to work in the same minute. So often they may try again in each minute; of

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -35,19 +36,16 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	var ref string
-	if told, ok := errors.AsType[*auditedError](err); ok {
+	told, audited := errors.AsType[*auditedError](err)
+	if audited {
 		ref = told.ref
 	} else {
 		ref = g.newRef()
 	}
-	level := g.log.Debug
-	if e.Status >= http.StatusInternalServerError {
-		level = g.log.Error
-		if w.Header().Get("Retry-After") == "" && e.Status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "2")
-		}
+	if w.Header().Get("Retry-After") == "" && e.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "2")
 	}
-	level("request refused", "status", e.Status, "reason", e.Reason, "ref", ref, "path", r.URL.Path, "cause", e.Err)
+	g.logRefusal(r, e, ref, audited)
 	page := web.Error{Frame: g.frame(g.whom(r, e)), Status: e.Status, Heading: e.Title, Text: e.Public, Ref: ref, Action: web.Link{Label: "Back to the portal", URL: "/"}}
 	if page.Heading == "" {
 		page.Heading = heading(e.Status)
@@ -57,6 +55,20 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		page.Action = web.Link{Label: "Try again", URL: p}
 	}
 	g.show(w, e.Status, page)
+}
+
+// logRefusal puts a refusal into the log, under the number that its page shows. Where no audit line has that number, the log is where
+// it leads to, for so many pages of one address a minute (NewLimiter): more would let strangers fill the disk.
+func (g *Gateway) logRefusal(r *http.Request, e *Error, ref string, audited bool) {
+	level, client := slog.LevelDebug, g.client(r)
+	switch {
+	case e.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case !audited && g.limiter.logged.allow(client, g.now()):
+		level = slog.LevelInfo
+	}
+	g.log.Log(r.Context(), level, "request refused", "status", e.Status, "reason", e.Reason, "ref", ref,
+		"method", clip(r.Method), "path", clip(r.URL.Path), "client", client, "cause", e.Err)
 }
 
 // whom returns the visitor of a refusal that another account might not meet, so that the page can
