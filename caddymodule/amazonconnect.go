@@ -221,14 +221,21 @@ func asWritten(names []string) ([]idp.GroupRef, error) {
 	return refs, nil
 }
 
-// atField adds file and line of the option that an error of samlapp is about.
+// atField adds file and line of the option that an error of samlapp is about, of the row where it is repeated.
 func atField(s caddyfile.Segment, err error) error {
 	if err == nil {
 		return nil
 	}
+	rows := 0 // before the one that is wrong
+	if r, ok := errors.AsType[*samlapp.RowError](err); ok {
+		rows = r.Row
+	}
 	if f, ok := errors.AsType[*samlapp.FieldError](err); ok {
-		for _, t := range s {
-			if t.Text == f.Field {
+		for i, t := range s {
+			if t.Text != f.Field || lineStart(s, i) != i {
+				continue
+			}
+			if rows--; rows < 0 {
 				return tokenError(t, "%w", err)
 			}
 		}

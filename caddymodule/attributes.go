@@ -61,7 +61,7 @@ func (a *App) checkAttributes() *mistake {
 			if name != "" && !slices.Contains(known, name) {
 				slices.Sort(known)
 				text := fmt.Sprintf("no source reads an attribute %q; there are: %s; for more, write in a source: attributes NAME…", name, listed(slices.Compact(known)))
-				return &mistake{[2]string{"application", e.Name}, name, text}
+				return &mistake{within: [2]string{"application", e.Name}, name: name, text: text, prose: true}
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func (a *App) checkFactorLabels() *mistake {
 		label := idp.FactorLabel(f.Name, f.Label)
 		if other := labels[label]; other != "" {
 			text := fmt.Sprintf("people call it %q, as they do factor %s; give one of them another label", label, other)
-			return &mistake{[2]string{"factor", f.Name}, cmp.Or(f.Label, f.Name), text}
+			return &mistake{within: [2]string{"factor", f.Name}, name: cmp.Or(f.Label, f.Name), text: text, prose: true}
 		}
 		labels[label] = f.Name
 	}

@@ -46,12 +46,12 @@ func (a *App) checkHelpDesks(n names) *mistake {
 	for _, c := range a.HelpDesks {
 		for _, g := range c.groupNames() {
 			if err := n.checkGroup(g); err != nil {
-				return &mistake{[2]string{"helpdesk", ""}, g, err.Error()}
+				return &mistake{within: [2]string{"helpdesk", ""}, name: g, text: err.Error()}
 			}
 		}
 	}
 	if len(a.HelpDesks) > 0 && len(a.Factors) == 0 {
-		return &mistake{[2]string{"helpdesk", ""}, "helpdesk", "it opens with a second factor of whoever helps, and there is none: write a factor"}
+		return &mistake{within: [2]string{"helpdesk", ""}, name: "helpdesk", text: "it opens with a second factor of whoever helps, and there is none: write a factor"}
 	}
 	return nil
 }

@@ -18,7 +18,11 @@ type mistake struct {
 	within [2]string // "policy", "weekly"
 	name   string
 	text   string
+	prose  bool // the name may be in a line of textOptions
 }
+
+// textOptions begin lines whose words are no names of a policy, group, factor or network, whatever they look like.
+var textOptions = []string{"label", "icon", "title", "help", "session_name", "name_id", "attribute"}
 
 // Error says what is wrong and where in the configuration.
 func (m *mistake) Error() string {
@@ -33,19 +37,41 @@ func (m *mistake) at(s caddyfile.Segment) error {
 
 // find returns the token that the mistake can mean, or where its section begins and false.
 func (m *mistake) find(s caddyfile.Segment) (caddyfile.Token, bool) {
-	from := 0
-	for i := range s {
-		if s[i].Text == m.within[0] && (m.within[1] == "" || i+1 < len(s) && s[i+1].Text == m.within[1]) {
-			from = i
-			break
-		}
-	}
-	for _, t := range s[from:] {
-		if t.Text == m.name {
-			return t, true
+	from := m.section(s)
+	for i := from; i < len(s); i++ {
+		if s[i].Text == m.name && (m.prose || !slices.Contains(textOptions, s[lineStart(s, i)].Text)) {
+			return s[i], true
 		}
 	}
 	return s[from], false
+}
+
+// section returns where the section begins, or 0. Of the lines that begin like it one with a block is meant: "policy weekly"
+// is a line of an application as well.
+func (m *mistake) section(s caddyfile.Segment) int {
+	first := -1
+	for i := range s {
+		if s[i].Text != m.within[0] || m.within[1] != "" && (i+1 >= len(s) || s[i+1].Text != m.within[1]) {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		for j := i; j < len(s) && lineStart(s, j) == lineStart(s, i); j++ {
+			if s[j].Text == "{" {
+				return i
+			}
+		}
+	}
+	return max(first, 0)
+}
+
+// lineStart returns where the line of a token begins: the place of the option whose value it is.
+func lineStart(s caddyfile.Segment, i int) int {
+	for i > 0 && s[i-1].File == s[i].File && s[i-1].Line == s[i].Line {
+		i--
+	}
+	return i
 }
 
 // names are what the sections of a configuration may refer to.
@@ -125,7 +151,7 @@ func (a *App) crossCheck() *mistake {
 		}
 		for _, g := range r.GroupRefs() {
 			if err := n.checkGroup(g); err != nil {
-				return &mistake{[2]string{"application", e.Name}, g, err.Error()}
+				return &mistake{within: [2]string{"application", e.Name}, name: g, text: err.Error()}
 			}
 		}
 	}
@@ -140,7 +166,7 @@ func (n names) checkPolicy(p *PolicyConfig) *mistake {
 	}
 	for _, g := range p.groupNames() {
 		if err := n.checkGroup(g); err != nil {
-			return &mistake{[2]string{"policy", p.Name}, g, err.Error()}
+			return &mistake{within: [2]string{"policy", p.Name}, name: g, text: err.Error()}
 		}
 	}
 	for _, w := range p.networkNames() {
@@ -156,7 +182,7 @@ func find(what, name string, known []string, within ...string) *mistake {
 	if name == "" || slices.Contains(known, name) {
 		return nil
 	}
-	return &mistake{[2]string{within[0], within[1]}, name, fmt.Sprintf("no %s is named %q; there are: %s", what, name, listed(known))}
+	return &mistake{within: [2]string{within[0], within[1]}, name: name, text: fmt.Sprintf("no %s is named %q; there are: %s", what, name, listed(known))}
 }
 
 func listed(names []string) string {

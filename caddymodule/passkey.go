@@ -89,7 +89,7 @@ func (a *App) checkPasskeys() *mistake {
 			by = f.Name
 		}
 		if err != nil {
-			return &mistake{[2]string{"factor", f.Name}, f.Name, err.Error()}
+			return &mistake{within: [2]string{"factor", f.Name}, name: f.Name, text: err.Error()}
 		}
 	}
 	return nil

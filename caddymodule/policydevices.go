@@ -197,7 +197,7 @@ func (a *App) sameConditions() *mistake {
 	for _, p := range a.Policies {
 		for _, c := range p.Require {
 			if seen[c.Name] {
-				return &mistake{[2]string{"policy", p.Name}, c.Name, fmt.Sprintf("require %s is in another policy already; give each condition a name of its own", c.Name)}
+				return &mistake{within: [2]string{"policy", p.Name}, name: c.Name, text: fmt.Sprintf("require %s is in another policy already; give each condition a name of its own", c.Name)}
 			}
 			seen[c.Name] = true
 		}

@@ -41,7 +41,7 @@ func (n names) checkGroupPolicies(policies []GroupPolicyConfig, within ...string
 		}
 		for _, g := range p.Groups {
 			if err := n.checkGroup(g); err != nil {
-				return &mistake{[2]string{within[0], within[1]}, g, err.Error()}
+				return &mistake{within: [2]string{within[0], within[1]}, name: g, text: err.Error()}
 			}
 		}
 	}

@@ -141,9 +141,9 @@ func (a *App) filesNeeded() *mistake {
 	for _, p := range a.Policies {
 		switch {
 		case p.AnonymousNetworks != "" && p.AnonymousNetworks != idp.PlaceAllow && a.AnonymousNetworks == "":
-			return &mistake{[2]string{"policy", p.Name}, "anonymous_networks", "anonymous_networks needs the list: write anonymous_networks FILE in the gatehouse block"}
+			return &mistake{within: [2]string{"policy", p.Name}, name: "anonymous_networks", text: "anonymous_networks needs the list: write anonymous_networks FILE in the gatehouse block"}
 		case p.Locations != nil && a.Countries == "":
-			return &mistake{[2]string{"policy", p.Name}, "locations", "locations needs a file that tells countries: write countries FILE in the gatehouse block"}
+			return &mistake{within: [2]string{"policy", p.Name}, name: "locations", text: "locations needs a file that tells countries: write countries FILE in the gatehouse block"}
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func (a *App) shutsNobodyOut() *mistake {
 			continue
 		}
 		if !slices.ContainsFunc(l.Rules, func(r LocationRuleConfig) bool { return r.Action != idp.PlaceAllow }) {
-			return &mistake{[2]string{"policy", p.Name}, "locations", "locations has allow alone and shuts nobody out, since every other country is let in as well; add: otherwise deny"}
+			return &mistake{within: [2]string{"policy", p.Name}, name: "locations", text: "locations has allow alone and shuts nobody out, since every other country is let in as well; add: otherwise deny"}
 		}
 	}
 	return nil

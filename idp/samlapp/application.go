@@ -100,21 +100,27 @@ func newApplication(c Config) (*Application, error) {
 
 func checkAttributes(rows []Attribute) error {
 	seen := map[string]bool{}
-	for _, a := range rows {
-		switch {
-		case a.Name == "":
-			return &FieldError{"attribute", "a row has no name", "write: attribute NAME SOURCE"}
-		case seen[a.Name]:
-			return &FieldError{"attribute", fmt.Sprintf("%q is written twice", a.Name), "keep one row for each name"}
-		case (a.From == "") == (a.Literal == ""):
-			return &FieldError{"attribute", fmt.Sprintf("%q needs a source attribute or a literal, and not both", a.Name), "write: attribute NAME SOURCE"}
+	for i, a := range rows {
+		err := checkAttribute(a)
+		if err == nil && seen[a.Name] {
+			err = &FieldError{"attribute", fmt.Sprintf("%q is written twice", a.Name), "keep one row for each name"}
+		}
+		if err != nil {
+			return &RowError{i, err}
 		}
 		seen[a.Name] = true
-		if err := checkText("attribute", a.Name+a.Literal); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+func checkAttribute(a Attribute) error {
+	switch {
+	case a.Name == "":
+		return &FieldError{"attribute", "a row has no name", "write: attribute NAME SOURCE"}
+	case (a.From == "") == (a.Literal == ""):
+		return &FieldError{"attribute", fmt.Sprintf("%q needs a source attribute or a literal, and not both", a.Name), "write: attribute NAME SOURCE"}
+	}
+	return checkText("attribute", a.Name+a.Literal)
 }
 
 // Tile is how the portal shows the application.

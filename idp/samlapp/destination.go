@@ -19,12 +19,13 @@ type DestinationRow struct {
 func checkDestinations(rows []DestinationRow) ([]DestinationRow, error) {
 	out := make([]DestinationRow, 0, len(rows))
 	everybody := ""
-	for _, row := range rows {
-		if err := checkDestination(row.Path); err != nil {
-			return nil, err
+	for i, row := range rows {
+		err := checkDestination(row.Path)
+		if err == nil && everybody != "" {
+			err = &FieldError{"destination", fmt.Sprintf("%s is never reached: %s before it has no groups and takes everybody", row.Path, everybody), "write the row without groups last"}
 		}
-		if everybody != "" {
-			return nil, &FieldError{"destination", fmt.Sprintf("%s is never reached: %s before it has no groups and takes everybody", row.Path, everybody), "write the row without groups last"}
+		if err != nil {
+			return nil, &RowError{i, err}
 		}
 		if len(row.Groups) == 0 {
 			everybody = row.Path

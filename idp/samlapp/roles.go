@@ -29,28 +29,38 @@ func checkRoles(rows []RoleRow, in instance) ([]RoleRow, error) {
 	}
 	out := make([]RoleRow, 0, len(rows))
 	seen := map[string]bool{}
-	for _, row := range rows {
-		name, ok := strings.CutPrefix(row.Role, in.roleARN(""))
-		base := name[strings.LastIndexByte(name, '/')+1:]
-		switch {
-		case !ok && strings.HasPrefix(row.Role, "arn:"):
-			return nil, &FieldError{"role", fmt.Sprintf("%.200q is not a role of account %s", row.Role, in.account), "write the role's name alone; it must be in the account of the instance"}
-		case strings.Contains(name, ","):
-			// IAM allows it, but the attribute's pair "role,provider" is split at the comma.
-			return nil, &FieldError{"role", fmt.Sprintf("%.100q holds a comma, which separates role and provider in SAML", row.Role), "name the role without a comma"}
-		case !roleShape.MatchString(name) || len(name) > 512 || len(base) > 64:
-			return nil, &FieldError{"role", fmt.Sprintf("%.100q cannot be the name of an IAM role", row.Role), "write 1 to 64 of the characters A-Z a-z 0-9 _ + = . @ -"}
-		case strings.HasPrefix(base, "AWSReservedSSO_"):
-			return nil, &FieldError{"role", fmt.Sprintf("%s belongs to IAM Identity Center, which AWS does not let others sign in to", row.Role), "make a role of your own, for example by caddy gatehouse aws"}
-		case seen[strings.ToLower(name)]: // AWS keeps role names unique without regard to case
-			return nil, &FieldError{"role", fmt.Sprintf("%s is written twice", row.Role), "put its groups in one row"}
-		case len(row.Groups) == 0:
-			return nil, &FieldError{"role", row.Role + " names no group", "write: role " + row.Role + " SOURCE/GROUP…"}
+	for i, row := range rows {
+		name, err := checkRole(row, in)
+		if err == nil && seen[strings.ToLower(name)] { // AWS keeps role names unique without regard to case
+			err = &FieldError{"role", fmt.Sprintf("%s is written twice", row.Role), "put its groups in one row"}
+		}
+		if err != nil {
+			return nil, &RowError{i, err}
 		}
 		seen[strings.ToLower(name)] = true
 		out = append(out, RoleRow{name, slices.Clone(row.Groups)})
 	}
 	return out, nil
+}
+
+// checkRole returns the role's name with its path.
+func checkRole(row RoleRow, in instance) (string, error) {
+	name, ok := strings.CutPrefix(row.Role, in.roleARN(""))
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	switch {
+	case !ok && strings.HasPrefix(row.Role, "arn:"):
+		return "", &FieldError{"role", fmt.Sprintf("%.200q is not a role of account %s", row.Role, in.account), "write the role's name alone; it must be in the account of the instance"}
+	case strings.Contains(name, ","):
+		// IAM allows it, but the attribute's pair "role,provider" is split at the comma.
+		return "", &FieldError{"role", fmt.Sprintf("%.100q holds a comma, which separates role and provider in SAML", row.Role), "name the role without a comma"}
+	case !roleShape.MatchString(name) || len(name) > 512 || len(base) > 64:
+		return "", &FieldError{"role", fmt.Sprintf("%.100q cannot be the name of an IAM role", row.Role), "write 1 to 64 of the characters A-Z a-z 0-9 _ + = . @ -"}
+	case strings.HasPrefix(base, "AWSReservedSSO_"):
+		return "", &FieldError{"role", fmt.Sprintf("%s belongs to IAM Identity Center, which AWS does not let others sign in to", row.Role), "make a role of your own, for example by caddy gatehouse aws"}
+	case len(row.Groups) == 0:
+		return "", &FieldError{"role", row.Role + " names no group", "write: role " + row.Role + " SOURCE/GROUP…"}
+	}
+	return name, nil
 }
 
 // matching returns the roles that the person's groups give, in the order of the configuration.
