@@ -82,6 +82,9 @@ func (g *Gateway) tile(r *http.Request, v *visitor, own *Device, a *application)
 	if err != nil || d.Verdict == Deny && closed == "" {
 		return web.Tile{}, false, err
 	}
+	if own == nil && v.session.NoDevice {
+		d.Keep = 0 // others use this browser too: whatever is passed counts for the session
+	}
 	p := a.guard.current().For(u)
 	if e, ok := a.Application.(Entitler); ok && !e.Entitled(u) {
 		return web.Tile{}, false, nil

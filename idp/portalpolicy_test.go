@@ -147,6 +147,21 @@ func TestTilesSayWhatTheyAsk(t *testing.T) {
 	}
 }
 
+// What is passed in a browser that others use too counts for the session, and the tiles say no more.
+func TestTilesOfABrowserThatOthersUse(t *testing.T) {
+	h := policed(t, noMFA(), func(cfg *idp.Config) {
+		cfg.Policies = append(cfg.Policies, &idp.Policy{Name: "its", MFA: &idp.MFASection{Mode: idp.MFAEvery, Every: 7 * 24 * time.Hour}})
+		cfg.Applications = []idp.AppConfig{{Application: &sender{name: "its"}, Policy: "its"}, {Application: &sender{name: "other"}, Policy: "its"}}
+	})
+	h.password(t, "alice", "/apps/its")
+	h.authenticator(t)
+	h.device(t, "no")
+	h.wantPageOf(t, "/", "portal")
+	if b := h.now.body; strings.Contains(b, "7 days") || !strings.Contains(b, "asks for your authenticator app: once a session<") || !strings.Contains(b, "will ask for your authenticator app<") {
+		t.Errorf("the tiles say: %s", h.words())
+	}
+}
+
 // The line of a launch and that of a refusal hold the section, the rule, the visit and the number that the person sees, and
 // the store what the digest names.
 func TestTheLineOfADecision(t *testing.T) {
