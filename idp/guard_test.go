@@ -222,10 +222,15 @@ func TestC24AFormOfAnotherSiteSignsNobodyIn(t *testing.T) {
 	f := flowID.FindStringSubmatch(h.now.body)[1]
 	body := url.Values{"f": {f}, "username": {"alice"}, "password": {"correct horse"}}.Encode()
 	for name, headers := range map[string]map[string]string{
-		"cross-site":       {"Sec-Fetch-Site": "cross-site"},
-		"sibling site":     {"Sec-Fetch-Site": "same-site"},
-		"old browser":      {"Sec-Fetch-Site": "", "Origin": "https://evil.example"},
-		"R-13 http origin": {"Sec-Fetch-Site": "", "Origin": "null"},
+		"cross-site":         {"Sec-Fetch-Site": "cross-site"},
+		"sibling site":       {"Sec-Fetch-Site": "same-site"},
+		"old browser":        {"Origin": "https://evil.example"},
+		"no origin":          {"Origin": "null"},
+		"R-13 http origin":   {"Origin": strings.Replace(site, "https", "http", 1)},
+		"R-13 other port":    {"Origin": site + ":8443"},
+		"R-13 longer host":   {"Origin": site + ".evil.example"},
+		"R-13 http referer":  {"Referer": strings.Replace(site, "https", "http", 1) + "/login"},
+		"R-13 other referer": {"Referer": "https://evil.example/" + site + "/"},
 	} {
 		r := h.request(http.MethodPost, "/login", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -243,17 +248,29 @@ func TestC24AFormOfAnotherSiteSignsNobodyIn(t *testing.T) {
 			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
+	// An application's own form for a sign-in that it begins gets an answer that says so.
+	r := h.request(http.MethodPost, "/saml/sso", strings.NewReader("SAMLRequest=x"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	r.Header.Set("Origin", "https://app.example")
+	if h.do(r); h.now.answer.StatusCode != http.StatusBadRequest || !strings.Contains(h.now.body, "Start from the portal") {
+		t.Errorf("an application's form: %d %s", h.now.answer.StatusCode, h.words())
+	}
 	// Neither header, and the cookie of another browser: the flow is useless there.
 	victim := h.now
 	h.use("attacker")
 	h.visit("/")
-	r := h.request(http.MethodPost, "/login", strings.NewReader(body))
+	r = h.request(http.MethodPost, "/login", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", site) // an older browser's, of the portal's own form
 	for _, c := range h.now.jar.Cookies(r.URL) {
 		r.AddCookie(c)
 	}
 	w := httptest.NewRecorder()
 	h.gateway.ServeHTTP(w, r)
+	if to := w.Header().Get("Location"); w.Code != http.StatusSeeOther || !strings.HasPrefix(to, "/?late") {
+		t.Errorf("somebody else's flow: %d to %q, want the beginning", w.Code, to)
+	}
 	for _, c := range w.Result().Cookies() {
 		if c.Name == "__Host-gatehouse" {
 			t.Error("somebody else's flow signed in")

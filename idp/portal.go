@@ -195,8 +195,11 @@ func (g *Gateway) getMetadata(w http.ResponseWriter, _ *http.Request) error {
 	return err
 }
 
-// getSSO answers applications that begin a sign-in by themselves.
-func (g *Gateway) getSSO(http.ResponseWriter, *http.Request) error {
+// ssoPath is where applications that begin a sign-in send people, by either binding that the metadata names.
+const ssoPath = "/saml/sso"
+
+// sso answers applications that begin a sign-in by themselves.
+func (g *Gateway) sso(http.ResponseWriter, *http.Request) error {
 	return &Error{Status: http.StatusBadRequest, Title: "Start from the portal", Public: "This application is opened from its tile in the portal.", Reason: "sp_initiated"}
 }
 

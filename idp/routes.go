@@ -3,6 +3,7 @@ package idp
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 
@@ -17,6 +18,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 
 func (g *Gateway) routes() {
 	g.cross = http.NewCrossOriginProtection()
+	g.cross.AddInsecureBypassPattern("POST /saml/sso") // an application's own form, which it answers with a page
 	g.mux = http.NewServeMux()
 	for pattern, h := range map[string]handler{
 		"GET /{$}":              g.getPortal,
@@ -49,7 +51,8 @@ func (g *Gateway) routes() {
 		"GET /helpdesk":         g.getHelpDesk,
 		"POST /helpdesk":        g.postHelpDesk,
 		"GET /saml/metadata":    g.getMetadata,
-		"GET /saml/sso":         g.getSSO,
+		"GET " + ssoPath:        g.sso,
+		"POST " + ssoPath:       g.sso,
 		"GET /healthz":          g.getHealth,
 		"GET /readyz":           g.getReady,
 	} {
@@ -97,7 +100,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 
 // checkPost refuses forms that another site sent, that are too large, or that are no forms.
 func (g *Gateway) checkPost(w http.ResponseWriter, r *http.Request) error {
-	if err := g.cross.Check(r); err != nil {
+	if err := errors.Join(g.cross.Check(r), g.checkOrigin(r)); err != nil {
 		return &Error{Status: http.StatusForbidden, Public: "This form was sent from another site. Open the portal and try again.", Reason: "cross_origin", Err: err}
 	}
 	if r.Header.Get("Content-Encoding") != "" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
@@ -111,6 +114,23 @@ func (g *Gateway) checkPost(w http.ResponseWriter, r *http.Request) error {
 		return &Error{Status: http.StatusBadRequest, Public: "The form could not be read. Go back and try again.", Reason: "bad_form", Err: err}
 	}
 	return nil
+}
+
+// checkOrigin looks at what browsers before 2023 say of where a form is from: they send no Sec-Fetch-Site, and of their Origin
+// [http.CrossOriginProtection] compares the host alone, so that http of our own host, which anybody on the way can write, would pass
+// (security.md R-13).
+func (g *Gateway) checkOrigin(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") != "" || r.URL.Path == ssoPath {
+		return nil
+	}
+	from := r.Header.Get("Origin")
+	if from == "" {
+		from = r.Header.Get("Referer")
+	}
+	if u, err := url.Parse(from); from == "" || err == nil && strings.EqualFold(u.Scheme+"://"+u.Host, g.origin) {
+		return nil
+	}
+	return errors.New("neither Origin nor Referer is the portal's")
 }
 
 // unknownAddress turns the mux's plain 404 or 405 into an error of ours.
