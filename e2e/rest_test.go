@@ -1,6 +1,10 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
 	"io/fs"
 	"net/url"
 	"os"
@@ -9,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestC11C17NothingLiveAtRest: neither a live cookie nor a password nor the seed of an authenticator app is
-// anywhere in the files that the gateway writes.
+// TestC11C17NothingLiveAtRest: neither a live cookie, nor the secret in it, nor a password nor the seed of an authenticator app is
+// anywhere in the files that the gateway writes, as it is or written in letters.
 func TestC11C17NothingLiveAtRest(t *testing.T) {
 	h := openHouse(t)
 	c := h.Client()
@@ -19,12 +23,16 @@ func TestC11C17NothingLiveAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string]string{"password": h.agent.Password, "seed": h.agent.key.Secret()}
-	for _, ck := range c.http.Jar.Cookies(u) {
-		secrets[ck.Name] = ck.Value
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(h.agent.key.Secret())
+	if err != nil || len(seed) < 20 {
+		t.Fatal(err, len(seed))
 	}
-	if len(secrets) != 4 || secrets["seed"] == "" {
-		t.Fatalf("%d secrets to look for, want the password, the seed and two cookies", len(secrets))
+	secrets := map[string][]byte{"password": []byte(h.agent.Password), "seed": seed}
+	for _, ck := range c.http.Jar.Cookies(u) {
+		secrets[ck.Name], secrets["secret in "+ck.Name] = []byte(ck.Value), secretIn(t, ck.Value)
+	}
+	if len(secrets) != 6 {
+		t.Fatalf("%d secrets to look for, want the password, the seed, two cookies and what is in them", len(secrets))
 	}
 	h.Stop()
 	files := 0
@@ -38,13 +46,42 @@ func TestC11C17NothingLiveAtRest(t *testing.T) {
 		}
 		files++
 		for name, secret := range secrets {
-			if strings.Contains(string(data), secret) {
-				t.Errorf("%s holds the %s", filepath.Base(path), name)
+			for _, form := range written(secret) {
+				if bytes.Contains(data, form) {
+					t.Errorf("%s holds the %s", filepath.Base(path), name)
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil || files == 0 {
 		t.Fatal(err, files)
+	}
+}
+
+// secretIn returns what a cookie proves: securecookie writes base64 of "date|base64 of the value|MAC".
+func secretIn(t *testing.T, cookie string) []byte {
+	t.Helper()
+	whole, err := base64.URLEncoding.DecodeString(cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := bytes.SplitN(whole, []byte("|"), 3)
+	if len(parts) != 3 {
+		t.Fatalf("a cookie of %d parts", len(parts))
+	}
+	secret, err := base64.URLEncoding.DecodeString(string(parts[1]))
+	if err != nil || len(secret) != 32 {
+		t.Fatalf("%v: a secret of %d bytes, want 256 bits", err, len(secret))
+	}
+	return secret
+}
+
+// written returns a secret as it is and in the alphabets that programs write bytes in.
+func written(secret []byte) [][]byte {
+	return [][]byte{
+		secret, []byte(hex.EncodeToString(secret)), []byte(strings.ToUpper(hex.EncodeToString(secret))),
+		[]byte(base64.RawStdEncoding.EncodeToString(secret)), []byte(base64.RawURLEncoding.EncodeToString(secret)),
+		[]byte(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)),
 	}
 }
