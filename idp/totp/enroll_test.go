@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
 	"github.com/pquerna/otp"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -236,16 +238,23 @@ func TestQRCodeOfLongNames(t *testing.T) {
 		if n := len(step.View.OTPAuth); n > 800 {
 			t.Errorf("%.9q: the address has %d bytes", name, n)
 		}
-		checkPicture(t, step.View.QR)
+		checkPicture(t, step.View.QR, step.View.OTPAuth)
 	}
 }
 
-// checkPicture finds the corner marks and the quiet zone.
-func checkPicture(t *testing.T, data []byte) {
+// checkPicture reads the picture as a telephone does, and finds the corner marks and the quiet zone.
+func checkPicture(t *testing.T, data []byte, address string) {
 	t.Helper()
 	m, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
+	}
+	seen, err := gozxing.NewBinaryBitmapFromImage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := qrcode.NewQRCodeReader().DecodeWithoutHints(seen); err != nil || read.GetText() != address {
+		t.Errorf("a telephone reads %v (%v), want %s", read, err, address)
 	}
 	if p, ok := m.ColorModel().(color.Palette); !ok || len(p) != 2 {
 		t.Error("the picture has more than two colors")
