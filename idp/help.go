@@ -15,6 +15,7 @@ func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
 	p := web.Help{
 		Frame: g.frame(v), Address: g.origin + "/",
 		Password: g.passwordHelp(),
+		Gate:     g.gateHelp(v),
 		NewPhone: "Keep the old phone until the new one is set up. If it is gone, ask for help at the contact below: they can give you a code.",
 	}
 	for _, f := range g.factors {
@@ -25,6 +26,29 @@ func (g *Gateway) getHelp(w http.ResponseWriter, r *http.Request) error {
 	}
 	g.show(w, http.StatusOK, p)
 	return nil
+}
+
+// gateHelp says what the first second step needs besides the password, by the policies of the person, or of anybody.
+func (g *Gateway) gateHelp(v *visitor) string {
+	var u *User
+	if v.session != nil {
+		u = &v.session.User
+	}
+	from := false
+	for _, guard := range g.guards() {
+		p := guard.For(u)
+		switch first := p.EnrollFirst; {
+		case p.MFA == nil || p.MFA.Mode == MFAOff:
+		case first == nil, first.Mode == EnrollWithCode:
+			return "If you are asked for an invitation code then, get one from the contact below."
+		case first.Mode == EnrollFrom:
+			from = true
+		}
+	}
+	if from {
+		return "Do that at work: elsewhere you are asked for an invitation code, which you get from the contact below."
+	}
+	return ""
 }
 
 // passwordHelp says what becomes of a password that has expired. Nobody may be signed in, so that it has to

@@ -338,6 +338,7 @@ type Help struct {
 	Frame
 	Address  string // of the portal
 	Factors  []string
+	Gate     string // sentence about what setting one up needs
 	Apps     []string
 	Password string // sentence about an expired or forgotten password
 	NewPhone string // sentence

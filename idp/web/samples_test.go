@@ -290,6 +290,7 @@ func sampleRepeated(in Frame) HelpDesk {
 func sampleHelp(in Frame) Help {
 	return Help{
 		Frame: in, Address: "https://sso.example.com", Factors: []string{"passkey", "Duo Push", "authenticator app"},
+		Gate: "If you are asked for an invitation code then, get one from the contact below.",
 		Apps: []string{"Contact centre", "Salesforce", "Handbook"}, Password: "Call the service desk. Passwords expire every 90 days; you are told 14 days before.",
 		NewPhone: "Keep the old phone until the new one is set up: sign in, open Settings and add the new one. If the old one is lost, call the service desk.",
 	}
