@@ -74,7 +74,9 @@ type AppConfig struct {
 
 // SessionLimits says how long a session lives.
 type SessionLimits struct {
-	Idle     time.Duration // default 1 h
+	// Idle is how long an unused session lives; default 1 h. A use is noted once a minute, or ten times in the smallest idle limit that
+	// is in force, so that a session may end by so much earlier.
+	Idle     time.Duration
 	Absolute time.Duration // default 12 h
 
 	// Refresh is how long ago a person may have been looked up, where their source can look again; default 5 min.

@@ -27,6 +27,7 @@ type Gateway struct {
 	cookies  *cookieStore
 	limiter  *Limiter
 	limits   SessionLimits
+	noteUse  time.Duration // how long after a use that was noted the next one is
 
 	sources      []Source
 	origins      map[string]*origin // the sources by name
@@ -110,8 +111,23 @@ func New(c Config) (*Gateway, error) {
 	if err := g.checkFactorNames(); err != nil {
 		return nil, err
 	}
+	g.noteUse = g.smallestIdle() / 10
+	g.noteUse = min(max(g.noteUse, time.Second), time.Minute)
 	g.routes()
 	return g, nil
+}
+
+// smallestIdle is how soon an unused session ends anywhere.
+func (g *Gateway) smallestIdle() time.Duration {
+	least := g.limits.Idle
+	for _, guard := range g.guards() {
+		for p := range guard.policies() {
+			if s := p.Session; s != nil && s.Idle > 0 {
+				least = min(least, s.Idle)
+			}
+		}
+	}
+	return least
 }
 
 func (g *Gateway) defaults(c Config) {

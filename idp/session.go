@@ -265,7 +265,7 @@ func (g *Gateway) session(r *http.Request, c *cookie) (s *Session, seen time.Tim
 	if now.Sub(seen) > g.limits.Idle || now.Sub(s.SignedIn) > g.limits.Absolute || !s.Expires.IsZero() && now.After(s.Expires) {
 		return nil, time.Time{}, g.store.DeleteSession(ctx, id)
 	}
-	if now.Sub(seen) >= time.Minute {
+	if now.Sub(seen) >= g.noteUse {
 		if err := g.store.TouchSession(ctx, id, now); err != nil {
 			return nil, time.Time{}, err
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // bank is a portal that asks for the password alone, with one application whose policy limits the session.
-func bank(t *testing.T, limits idp.SessionSection, source idp.Source) *venue {
+func bank(t *testing.T, limits idp.SessionSection, source idp.Source, further ...func(*idp.Config)) *venue {
 	t.Helper()
 	return policed(t, noMFA(), func(c *idp.Config) {
 		if source != nil {
@@ -18,6 +18,9 @@ func bank(t *testing.T, limits idp.SessionSection, source idp.Source) *venue {
 		}
 		c.Policies = append(c.Policies, &idp.Policy{Name: "bank", Session: &limits})
 		c.Applications = append(c.Applications, idp.AppConfig{Application: &sender{name: "bank"}, Policy: "bank"})
+		for _, f := range further {
+			f(c)
+		}
 	})
 }
 
@@ -122,5 +125,32 @@ func TestTheLimitOfThePortal(t *testing.T) {
 	h.arrive(t)
 	if h.page() != "portal" {
 		t.Errorf("%q: %s", h.page(), h.words())
+	}
+}
+
+// A session that is used is not an idle one, however short the limit: a use is noted in time for it.
+func TestAShortIdleLimitCountsEachUse(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy idp.SessionSection
+		all    time.Duration
+		ends   string
+	}{
+		"of a policy":    {policy: idp.SessionSection{Idle: 30 * time.Second}, ends: "password"},
+		"of the gateway": {policy: idp.SessionSection{Absolute: 12 * time.Hour}, all: 30 * time.Second, ends: "login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := bank(t, c.policy, &countingSource{name: "staff", users: map[string]string{"alice": "correct horse"}, limit: 9}, func(cfg *idp.Config) {
+				cfg.Sessions.Idle = c.all
+			})
+			h.password(t, "alice", "/")
+			for range 40 {
+				h.clock.move(6 * time.Second)
+				h.wantPageOf(t, "/", "portal")
+			}
+			h.clock.move(26 * time.Second)
+			h.launched(t, "bank")
+			h.clock.move(31 * time.Second)
+			h.wantPageOf(t, "/apps/bank", c.ends)
+		})
 	}
 }

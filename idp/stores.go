@@ -35,7 +35,7 @@ type Session struct {
 	Form      string // random; every form of this session carries it
 	SignedIn  time.Time
 	Expires   time.Time // absolute end; the store forgets it then. Zero: no end
-	Seen      time.Time // last use, exact to a minute
+	Seen      time.Time // last use that was noted; see SessionLimits.Idle
 	Refreshed time.Time // when the person was last looked up since they signed in; zero: not yet
 	Proofs    []Passed
 	Browser   Hash // the browser's flows are bound to this
@@ -82,7 +82,7 @@ type Sessions interface {
 	ReplaceSession(ctx context.Context, old Hash, s *Session) error
 	// Session returns the session, or ErrNotFound, also past Expires. The caller must not change it.
 	Session(ctx context.Context, id Hash) (*Session, error)
-	// TouchSession moves Seen forward to the minute of at, for every later Session of this store.
+	// TouchSession moves Seen forward to the second of at, for every later Session of this store.
 	// It is written behind; a crash may lose the last minute. Touching an unknown one is no error.
 	TouchSession(ctx context.Context, id Hash, at time.Time) error
 	// UpdateUser writes what a person was found to be at a moment into those of their live sessions whose

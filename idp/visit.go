@@ -16,7 +16,7 @@ type Visit struct {
 	Session  []Passed   `json:"session,omitempty"`  // passed in this session
 	Device   []Passed   `json:"device,omitempty"`   // passed on this device, where the person called it their own
 	SignedIn time.Time  `json:"signed_in,omitzero"` // when the session began
-	Seen     time.Time  `json:"seen,omitzero"`      // when the session was used before this, to the minute
+	Seen     time.Time  `json:"seen,omitzero"`      // when the session was used before this, as far as it was noted
 	Client   netip.Addr `json:"client,omitzero"`
 
 	// MustChange is why the password has to be changed first; see [Session].

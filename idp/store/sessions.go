@@ -167,14 +167,14 @@ func (s *Store) readSession(ctx context.Context, id idp.Hash, drops uint64) (*id
 	return sess, nil
 }
 
-// TouchSession moves Seen forward to the minute of at. Only the first touch of a minute does any work.
+// TouchSession moves Seen forward to the second of at.
 func (s *Store) TouchSession(_ context.Context, id idp.Hash, at time.Time) error {
 	o, err := s.enter()
 	if err != nil {
 		return err
 	}
 	defer s.leave()
-	at = at.UTC().Truncate(time.Minute)
+	at = at.UTC().Truncate(time.Second)
 	if sess, _ := o.cache.get(id); sess != nil && !sess.Seen.Before(at) {
 		return nil
 	}

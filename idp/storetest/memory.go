@@ -187,8 +187,8 @@ func (m *Memory) TouchSession(_ context.Context, id idp.Hash, at time.Time) erro
 		return err
 	}
 	defer done()
-	if s, ok := m.sessions[id]; ok && at.Truncate(time.Minute).After(s.Seen) {
-		s.Seen = at.Truncate(time.Minute)
+	if s, ok := m.sessions[id]; ok && at.Truncate(time.Second).After(s.Seen) {
+		s.Seen = at.Truncate(time.Second)
 		m.sessions[id] = s
 	}
 	return nil

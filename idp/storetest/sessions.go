@@ -178,7 +178,7 @@ func testSessionSeen(open opener) func(*testing.T) {
 		start := f.now()
 		before, err := f.Session(f.ctx, s.ID)
 		f.ok(err)
-		f.ok(f.TouchSession(f.ctx, s.ID, start.Add(5*time.Minute+3*time.Second)))
+		f.ok(f.TouchSession(f.ctx, s.ID, start.Add(5*time.Minute+300*time.Millisecond)))
 		seen(start.Add(5 * time.Minute))
 		if !before.Seen.Equal(start) {
 			t.Error("a touch changed a session that a caller holds")
