@@ -143,7 +143,7 @@ func TestAShortIdleLimitCountsEachUse(t *testing.T) {
 				cfg.Sessions.Idle = c.all
 			})
 			h.password(t, "alice", "/")
-			for range 40 {
+			for range 45 {
 				h.clock.move(6 * time.Second)
 				h.wantPageOf(t, "/", "portal")
 			}
