@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -87,6 +88,7 @@ type App struct {
 	gateway   *idp.Gateway
 	observe   *observer
 	facts     *facts
+	force     inForce
 }
 
 // CaddyModule returns the Caddy module information.
@@ -113,6 +115,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.observe, err = newObserver(ctx); err != nil {
 		return err
+	}
+	if err := a.observe.events.On("started", (*started)(a)); err != nil {
+		return fmt.Errorf("asking Caddy to tell when it has started: %w", err)
 	}
 	if err := a.acquireStore(ctx); err != nil {
 		return err
@@ -180,6 +185,9 @@ func (a *App) acquireStore(ctx caddy.Context) error {
 // Start opens the store. A schema newer than ours, or a wrong seal key, fails it. A store that takes its
 // time does not: the portal answers 503 until it is ready.
 func (a *App) Start() error {
+	if err := a.checkServed(); err != nil {
+		return err
+	}
 	opened := make(chan error, 1)
 	go func() {
 		// Not the context of this configuration: the next one shares the store.
@@ -203,7 +211,7 @@ func (a *App) Start() error {
 			a.ready()
 		}()
 	}
-	return a.checkServed()
+	return nil
 }
 
 // recordTime bounds the audit line of the configuration.
@@ -216,7 +224,7 @@ const startWait = 20 * time.Second
 // does so by itself only while it is busy, or over minutes.
 const restTime = 500 * time.Millisecond
 
-// ready puts the configuration on record.
+// ready is called once, when the store is open.
 func (a *App) ready() {
 	a.log.Info("ready", zap.String("portal", a.Portal.URL))
 	time.AfterFunc(restTime, debug.FreeOSMemory)
@@ -227,6 +235,11 @@ func (a *App) ready() {
 	for _, f := range a.gateway.CheckPolicies() {
 		a.log.Warn(f.What, zap.String("where", f.Where), zap.String("cure", f.Cure))
 	}
+	a.force.reached(a.record)
+}
+
+// record puts the configuration on record.
+func (a *App) record() {
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()
@@ -235,6 +248,25 @@ func (a *App) ready() {
 		return
 	}
 	a.observe.event(ctx, e)
+}
+
+// inForce waits for the two things that make a configuration the one in force, in any order: its store is open, and Caddy has started all
+// of it. Where another app fails after ours has started, it never was.
+type inForce struct{ steps atomic.Int32 }
+
+func (f *inForce) reached(then func()) {
+	if f.steps.Add(1) == 2 {
+		then()
+	}
+}
+
+// started hears from Caddy that every app of the configuration has started.
+type started App
+
+// Handle implements [caddyevents.Handler].
+func (s *started) Handle(context.Context, caddy.Event) error {
+	s.force.reached((*App)(s).record)
+	return nil
 }
 
 // Stop does nothing: requests of this configuration are still under way.
