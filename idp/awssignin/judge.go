@@ -68,12 +68,8 @@ func (v *Validator) awsAddress(rel relay) string {
 		return v.expect.ACS
 	}
 	region := rel.region
-	if region == "" {
+	if region == "" { // GovCloud's RelayState names none
 		region = v.expect.Region
-	}
-	// GovCloud documents one address, without a region.
-	if !v.part.regional {
-		region = ""
 	}
 	return SignInAddress(v.expect.Partition, region)
 }

@@ -251,6 +251,19 @@ func TestPractice(t *testing.T) {
 	if v := to(acs, "urn:amazon:webservices", strings.ReplaceAll(testRelay, "eu-west-2", "us-east-1")).judge(t); v.AWSAddress != "https://signin.aws.amazon.com/saml" {
 		t.Errorf("us-east-1: %+v", v)
 	}
+	// The console of GovCloud has no region in its name; the sign-in address of the instance's region has, and the
+	// gateway posts there once practice is over.
+	gov := to(acs, "urn:amazon:webservices:govcloud", "https://console.amazonaws-us-gov.com/connect/federate/"+testInstance)
+	gov.expect.Partition = "aws-us-gov"
+	for region, want := range map[string]string{
+		"us-gov-west-1": "https://us-gov-west-1.signin.amazonaws-us-gov.com/saml",
+		"":              "https://signin.amazonaws-us-gov.com/saml",
+	} {
+		gov.expect.Region = region
+		if v := gov.judge(t); v.AWSAddress != want {
+			t.Errorf("GovCloud region %q: %s, want %s", region, v.AWSAddress, want)
+		}
+	}
 	// A practice address of somebody else is still no address of AWS.
 	x := to(acs, "urn:amazon:webservices", testRelay)
 	x.expect.ACS = testACS
