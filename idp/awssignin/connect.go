@@ -60,9 +60,10 @@ func checkDestination(r *reading, o *outcome) {
 		return
 	}
 	// AWS's older page joins new_domain with an encoded ampersand; both work.
-	query := strings.Replace(r.relay.query, "%26new_domain=true", "&new_domain=true", 1)
+	query := strings.Split(strings.Replace(r.relay.query, "%26new_domain=true", "&new_domain=true", 1), "&")
+	moved := slices.Contains(query, "new_domain=true")
 	found := 0
-	for part := range strings.SplitSeq(query, "&") {
+	for _, part := range query {
 		key, value, _ := strings.Cut(part, "=")
 		switch {
 		case key == "destination":
@@ -70,7 +71,7 @@ func checkDestination(r *reading, o *outcome) {
 				o.fail("there are several destinations")
 				return
 			}
-			judgeDestination(o, value)
+			judgeDestination(o, value, moved)
 		case part == "new_domain=true":
 		default:
 			o.warn("RelayState has %s, which Connect does not document", quote(part))
@@ -78,7 +79,8 @@ func checkDestination(r *reading, o *outcome) {
 	}
 }
 
-func judgeDestination(o *outcome, raw string) {
+// judgeDestination takes /connect/… from an instance that was not moved from awsapps.com: there the paths begin so.
+func judgeDestination(o *outcome, raw string, moved bool) {
 	if strings.ContainsAny(raw, "/:#+\"<>\\ ") {
 		o.fail("destination %s is not percent-encoded", quote(raw))
 		return
@@ -95,8 +97,8 @@ func judgeDestination(o *outcome, raw string) {
 		o.fail("destination %s is not an address", quote(to))
 	case strings.HasPrefix(to, "//"):
 		o.fail("destination %s leads to another site", quote(to))
-	case lower == "/connect" || strings.HasPrefix(lower, "/connect/"):
-		o.warn("destination %s is of the old domain; leave /connect away", quote(to))
+	case moved && (lower == "/connect" || strings.HasPrefix(lower, "/connect/")):
+		o.warn("destination %s is of the old domain, and RelayState says new_domain=true; leave /connect away", quote(to))
 	case strings.HasPrefix(to, "/"):
 	case u.Scheme == "https" && u.Host != "":
 		o.warn("destination %s must be among the instance’s approved origins", quote(to))
