@@ -24,8 +24,8 @@ const (
 	maxUsernames = 64 << 20
 )
 
-// usernames is the list of Connect's users, read again when its file changes. A list that is missing, broken or
-// empty (a redirection that failed half-way) does not replace a good one, and never locks
+// usernames is the list of Connect's users, read again when its file changes. A list that is missing, broken,
+// empty (a redirection that failed half-way) or without its last page does not replace a good one, and never locks
 // everybody out: AWS knows its users itself, the list only says sooner what AWS would say.
 type usernames struct {
 	path string
@@ -99,7 +99,9 @@ func parseUsernames(b []byte) ([]string, error) {
 	case '{':
 		names, err = parseUserSummaries(b)
 	case '[':
-		err = json.Unmarshal(b, &names)
+		if err = json.Unmarshal(b, &names); err != nil {
+			err = fmt.Errorf("reading JSON: %w", err)
+		}
 	default:
 		for line := range strings.Lines(string(b)) {
 			line, _, _ = strings.Cut(line, "#")
@@ -107,7 +109,7 @@ func parseUsernames(b []byte) ([]string, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading JSON: %w", err)
+		return nil, err
 	}
 	if len(names) == 0 {
 		return nil, errors.New("the list is empty")
@@ -115,17 +117,29 @@ func parseUsernames(b []byte) ([]string, error) {
 	return names, nil
 }
 
+// errListGoesOn says that the names end before the list does. Who is on a later page is not to be taken for nobody.
+var errListGoesOn = errors.New("the list goes on after its last page (NextToken); write it by aws connect list-users " +
+	"without --max-items and --no-paginate, or append the pages that follow")
+
+// parseUserSummaries reads pages up to the last one, which has no NextToken.
 func parseUserSummaries(b []byte) ([]string, error) {
 	var names []string
+	next := ""
 	for d := json.NewDecoder(bytes.NewReader(b)); ; {
 		var page struct {
 			UserSummaryList []struct{ Username string }
+			NextToken       string
 		}
 		switch err := d.Decode(&page); {
+		case errors.Is(err, io.EOF) && next != "":
+			return nil, errListGoesOn
 		case errors.Is(err, io.EOF):
 			return names, nil
 		case err != nil:
-			return nil, err
+			return nil, fmt.Errorf("reading JSON: %w", err)
+		}
+		if page.UserSummaryList != nil { // an error of AWS between the pages ends nothing
+			next = page.NextToken
 		}
 		for _, u := range page.UserSummaryList {
 			if u.Username != "" {

@@ -39,7 +39,10 @@ func TestParseUsernames(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"empty": " \n", "only comments": "# a", "no users": `{"UserSummaryList":[]}`, "half a document": `{"UserSummaryList":[{"Username":"ja`,
-		"an error": `{"message":"denied"}`, "PowerShell": "\xff\xfej\x00a\x00", "numbers": "[1,2]",
+		"an error": `{"message":"denied"}`, "the first page alone": `{"UserSummaryList":[{"Username":"zz"}],"NextToken":"abc"}`,
+		"two pages of three":    `{"UserSummaryList":[{"Username":"a1"}],"NextToken":"x"} {"UserSummaryList":[{"Username":"b1"}],"NextToken":"y"}`,
+		"an error after a page": `{"UserSummaryList":[{"Username":"a1"}],"NextToken":"x"} {"message":"Rate exceeded"}`,
+		"PowerShell":            "\xff\xfej\x00a\x00", "numbers": "[1,2]",
 	} {
 		if got, err := parseUsernames([]byte(text)); err == nil {
 			t.Errorf("%s: %q", name, got)
@@ -89,6 +92,8 @@ func TestUsernamesFile(t *testing.T) {
 	writeList(t, path, `{"UserSummaryList": [{"User`, fresh.Add(2*time.Minute))
 	expect("jane@example.com", "Jane@example.com", "could not be read") // the last good one still counts
 	expect("other@example.com", "other@example.com", "not in usernames_file")
+	writeList(t, path, `{"UserSummaryList":[{"Username":"zz"}],"NextToken":"abc"}`, fresh.Add(3*time.Minute))
+	expect("other@example.com", "other@example.com", "the list goes on")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +121,10 @@ func TestUsernamesCheck(t *testing.T) {
 	}
 	writeList(t, path, "a1 b1", testNow)
 	if got := rules(); got != "ok usernames_file holds 2 names" {
+		t.Error(got)
+	}
+	writeList(t, path, `{"UserSummaryList":[{"Username":"zz"}],"NextToken":"abc"}`, testNow)
+	if got := rules(); !strings.HasPrefix(got, "error usernames_file: "+path+": the list goes on") || !strings.Contains(got, "without --max-items") {
 		t.Error(got)
 	}
 	writeList(t, path, "aa AA bb+x cc=1 dd,1 ee+1 ff+1 gg+1", testNow.Add(-8*24*time.Hour))
