@@ -32,7 +32,14 @@ func (c *Connect) Explain(u *idp.User) []idp.Finding {
 	}
 	f.ok("X4", "the user name in Connect is %s, and Connect can hold it", spelled)
 	for _, n := range notes {
-		f.warn("X3", n, "write usernames_file again, best by a timer every hour")
+		cure := "write usernames_file again, best by a timer every hour"
+		if n == respelled(spelled, name) {
+			cure = "nothing needs doing: AWS is sent the spelling of the list"
+			if c.c.SessionName.Case == CaseKeep {
+				cure += "; or correct the " + attributeLabel(c.c.SessionName.Attribute) + " at the source"
+			}
+		}
+		f.warn("X3", n, cure)
 	}
 	if page, err := c.destination(u, ""); err == nil {
 		f.ok("X1", "AWS sends the browser on to %s", c.relayState(page))

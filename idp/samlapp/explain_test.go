@@ -19,6 +19,9 @@ func told(t *testing.T, found []idp.Finding) string {
 			t.Errorf("a finding that says nothing: %+v", f)
 		}
 		b.WriteString(f.Level + " " + f.Rule + ": " + f.What + "\n")
+		if f.Cure != "" {
+			b.WriteString("cure: " + f.Cure + "\n")
+		}
 	}
 	return b.String()
 }
@@ -46,11 +49,19 @@ func TestConnectExplains(t *testing.T) {
 		}},
 		"not set up": {func(c *ConnectConfig, _ *idp.User) { c.UsernamesFile = names }, []string{"error X3: the sign-in would be refused", "is not in usernames_file"}},
 		"another spelling": {func(c *ConnectConfig, u *idp.User) { c.UsernamesFile, u.Email = names, "ann.agent@example.com" }, []string{
-			"ok X4: the user name in Connect is Ann.Agent@Example.com", "warning X3: session name spelled as in usernames_file",
+			"ok X4: the user name in Connect is Ann.Agent@Example.com",
+			"warning X3: session name spelled as in usernames_file: Ann.Agent@Example.com, not ann.agent@example.com\n" +
+				"cure: nothing needs doing: AWS is sent the spelling of the list; or correct the e-mail address at the source\n",
 		}},
 		"an old list": {func(c *ConnectConfig, _ *idp.User) {
 			c.UsernamesFile, c.Now = names, func() time.Time { return time.Now().Add(8 * 24 * time.Hour) }
-		}, []string{"ok X4: the user name in Connect is a@example.com", "warning X3: usernames_file is older than 7 days"}},
+		}, []string{
+			"ok X4: the user name in Connect is a@example.com", "warning X3: usernames_file is older than 7 days",
+			"warning X3: not in usernames_file\ncure: write usernames_file again, best by a timer every hour\n",
+		}},
+		"another spelling, made lower here": {func(c *ConnectConfig, u *idp.User) {
+			c.UsernamesFile, c.SessionName.Case, u.Email = names, CaseLower, "Ann.Agent@Example.com"
+		}, []string{"not ann.agent@example.com\ncure: nothing needs doing: AWS is sent the spelling of the list\n"}},
 	} {
 		t.Run(says, func(t *testing.T) {
 			cfg, u := twoRoles(""), member("Agents")

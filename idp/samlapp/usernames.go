@@ -171,7 +171,7 @@ func (l *usernames) spelled(name string, now time.Time) (string, []string, error
 	case slices.Contains(found, name):
 		return name, notes, nil
 	case len(found) == 1:
-		return found[0], append(notes, fmt.Sprintf("session name spelled as in usernames_file: %s, not %s", found[0], name)), nil
+		return found[0], append(notes, respelled(found[0], name)), nil
 	case len(found) > 1:
 		return "", nil, notSetUp("ambiguous_username",
 			fmt.Errorf("usernames_file holds %d names that differ from %q in case only", len(found), name))
@@ -179,6 +179,11 @@ func (l *usernames) spelled(name string, now time.Time) (string, []string, error
 		return name, append(notes, "not in usernames_file"), nil //nolint:nilerr // the note tells; a broken list locks nobody out
 	}
 	return "", nil, notSetUp("not_onboarded", fmt.Errorf("%q is not in usernames_file", name))
+}
+
+// respelled is the note on a name that the list spells otherwise.
+func respelled(listed, name string) string {
+	return fmt.Sprintf("session name spelled as in usernames_file: %s, not %s", listed, name)
 }
 
 func notSetUp(reason string, err error) error {
