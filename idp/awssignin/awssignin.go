@@ -102,7 +102,7 @@ func New(e Expect) (*Validator, error) {
 	if e.Now == nil {
 		e.Now = time.Now
 	}
-	global := globalResiliency().MatchString(e.ACS)
+	global := isResiliency(u)
 	return &Validator{
 		expect:   e,
 		part:     part,

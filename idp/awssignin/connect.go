@@ -71,7 +71,7 @@ func checkDestination(r *reading, o *outcome) {
 				o.fail("there are several destinations")
 				return
 			}
-			judgeDestination(o, value, moved)
+			judgeDestination(r, o, value, moved)
 		case part == "new_domain=true":
 		default:
 			o.warn("RelayState has %s, which Connect does not document", quote(part))
@@ -80,7 +80,7 @@ func checkDestination(r *reading, o *outcome) {
 }
 
 // judgeDestination takes /connect/… from an instance that was not moved from awsapps.com: there the paths begin so.
-func judgeDestination(o *outcome, raw string, moved bool) {
+func judgeDestination(r *reading, o *outcome, raw string, moved bool) {
 	if strings.ContainsAny(raw, "/:#+\"<>\\ ") {
 		o.fail("destination %s is not percent-encoded", quote(raw))
 		return
@@ -92,6 +92,7 @@ func judgeDestination(o *outcome, raw string, moved bool) {
 	}
 	lower := strings.ToLower(to)
 	u, err := url.Parse(to)
+	r.page = u
 	switch {
 	case err != nil:
 		o.fail("destination %s is not an address", quote(to))
@@ -100,12 +101,25 @@ func judgeDestination(o *outcome, raw string, moved bool) {
 	case moved && (lower == "/connect" || strings.HasPrefix(lower, "/connect/")):
 		o.warn("destination %s is of the old domain, and RelayState says new_domain=true; leave /connect away", quote(to))
 	case strings.HasPrefix(to, "/"):
+	case opensDirectly(u): // X7 says so
 	case u.Scheme == "https" && u.Host != "":
 		o.warn("destination %s must be among the instance’s approved origins", quote(to))
 	case u.Scheme == "http" && u.Host != "":
 		o.warn("destination %s: Connect turns http into https", quote(to))
 	default:
 		o.fail("destination %s does not start with /", quote(to))
+	}
+}
+
+// opensDirectly reports whether the address is on an instance's own host, where only a password signs in.
+func opensDirectly(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	return (u.Scheme == "https" || u.Scheme == "http") && (strings.HasSuffix(host, ".my.connect.aws") || strings.HasSuffix(host, ".awsapps.com"))
+}
+
+func checkDirectly(r *reading, o *outcome) {
+	if r.page != nil && opensDirectly(r.page) {
+		o.fail("destination %s opens Amazon Connect directly; with SAML that ends in “Session Expired”", quote(r.page.String()))
 	}
 }
 

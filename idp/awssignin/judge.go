@@ -2,6 +2,7 @@ package awssignin
 
 import (
 	"encoding/base64"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type reading struct {
 	posted string // base64
 	relay  relay
 
+	page      *url.URL           // X2: the destination, if there is one
 	document  []byte             // R1
 	refused   *samlguard.Refused // R2: what only S2 reports
 	shape     *samlguard.Shape   // R2

@@ -30,16 +30,17 @@ func to(acs, audience, relay string) *exchange {
 
 func TestAccepted(t *testing.T) {
 	tests := map[string]*exchange{
-		"regional":       golden(),
-		"us-east-1":      to("https://signin.aws.amazon.com/saml", "urn:amazon:webservices", strings.ReplaceAll(testRelay, "eu-west-2", "us-east-1")),
-		"audience Entra": to("https://signin.aws.amazon.com/saml", "https://signin.aws.amazon.com/saml", strings.ReplaceAll(testRelay, "eu-west-2", "us-east-1")),
-		"provider id":    to(testACS+"/acs/SAMLSPD9IMTW2LM46J042K", "urn:amazon:webservices", testRelay),
-		"no query":       to(testACS, "urn:amazon:webservices", strings.SplitN(testRelay, "?", 2)[0]),
-		"older page":     to(testACS, "urn:amazon:webservices", strings.Replace(testRelay, "&", "%26", 1)),
-		"old domain":     to(testACS, "urn:amazon:webservices", strings.Replace(strings.TrimSuffix(testRelay, "&new_domain=true"), "%2F", "%2Fconnect%2F", 1)),
-		"VDI":            to(testACS, "urn:amazon:webservices", strings.Replace(testRelay, "%2Fccp-v2", "%2Fagent-app-v2?VDIPlatform=CITRIX_413", 1)),
-		"resiliency": to("https://"+testInstance+".eu-west-2.sign-in.connect.aws/saml?&instanceId="+testInstance,
-			"urn:amazon:webservices", ""),
+		"regional":               golden(),
+		"us-east-1":              to("https://signin.aws.amazon.com/saml", "urn:amazon:webservices", strings.ReplaceAll(testRelay, "eu-west-2", "us-east-1")),
+		"audience Entra":         to("https://signin.aws.amazon.com/saml", "https://signin.aws.amazon.com/saml", strings.ReplaceAll(testRelay, "eu-west-2", "us-east-1")),
+		"provider id":            to(testACS+"/acs/SAMLSPD9IMTW2LM46J042K", "urn:amazon:webservices", testRelay),
+		"no query":               to(testACS, "urn:amazon:webservices", strings.SplitN(testRelay, "?", 2)[0]),
+		"older page":             to(testACS, "urn:amazon:webservices", strings.Replace(testRelay, "&", "%26", 1)),
+		"old domain":             to(testACS, "urn:amazon:webservices", strings.Replace(strings.TrimSuffix(testRelay, "&new_domain=true"), "%2F", "%2Fconnect%2F", 1)),
+		"VDI":                    to(testACS, "urn:amazon:webservices", strings.Replace(testRelay, "%2Fccp-v2", "%2Fagent-app-v2?VDIPlatform=CITRIX_413", 1)),
+		"resiliency":             to(resilientACS, "urn:amazon:webservices", ""),
+		"resiliency with a page": to(resilientACS+"&destination=/agent-app-v2", "urn:amazon:webservices", ""),
+		"resiliency with ARNs":   to(strings.Replace(resilientACS, "=ConnectFederation", "=arn:aws:iam::123456789012:role/ConnectFederation", 1), "urn:amazon:webservices", ""),
 	}
 	gov := to("https://signin.amazonaws-us-gov.com/saml", "urn:amazon:webservices:govcloud", "https://console.amazonaws-us-gov.com/connect/federate/"+testInstance)
 	gov.expect.Partition = "aws-us-gov"
@@ -112,6 +113,12 @@ func TestWarnings(t *testing.T) {
 		{"X2", "path of the old domain at the new one", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2Fccp-v2", "%2Fconnect%2Fccp-v2", 1) }},
 		{"X2", "own site", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2Fccp-v2", "https%3A%2F%2Fapp.example.com", 1) }},
 		{"X2", "own site by http", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2Fccp-v2", "http%3A%2F%2Flocalhost", 1) }},
+		{"X7", "Connect's own address", func(x *exchange) {
+			x.relay = strings.Replace(x.relay, "%2Fccp-v2", "https%3A%2F%2Fexample.my.connect.aws%2Flogin", 1)
+		}},
+		{"X7", "Connect's own old address", func(x *exchange) {
+			x.relay = strings.Replace(x.relay, "%2Fccp-v2", "https%3A%2F%2Fexample.awsapps.com%2Fconnect%2Flogin", 1)
+		}},
 		{"X2", "unknown parameter", func(x *exchange) { x.relay += "&x=y" }},
 		{"X6", "another region's sign-in", func(x *exchange) { x.relay = strings.ReplaceAll(x.relay, "eu-west-2", "eu-central-1") }},
 		{"X6", "us-east-1 with a region", func(x *exchange) {
@@ -189,7 +196,6 @@ func TestAssumptions(t *testing.T) {
 		t.Fatal(rule)
 		return nil
 	}
-	resilient := "https://" + testInstance + ".eu-west-2.sign-in.connect.aws/saml"
 	tests := []struct {
 		field  string
 		change func(*exchange)
@@ -204,12 +210,12 @@ func TestAssumptions(t *testing.T) {
 		{"MetadataMinimum", func(*exchange) {}, func(a *Assumptions) { a.MetadataMinimum = 1 << 20 }, true, []string{"M1"}},
 		{"SingleCertificate", func(x *exchange) { x.certs = [][]byte{theirs().cert, ours().cert} }, func(a *Assumptions) { a.SingleCertificate = true }, true, []string{"S1"}},
 		{"ProviderAudience", func(x *exchange) { *x = *to(testACS+"/acs/SAMLSPABC", "urn:other", testRelay) }, func(a *Assumptions) { a.ProviderAudience = "urn:other" }, false, []string{"C3"}},
-		{"GlobalResiliencyAudience", func(x *exchange) { *x = *to(resilient, "urn:other", "") }, func(a *Assumptions) { a.GlobalResiliencyAudience = "urn:other" }, false, []string{"C3"}},
-		{"GlobalResiliencyRegions", func(x *exchange) { *x = *to(resilient, "urn:amazon:webservices", "") }, func(a *Assumptions) { a.GlobalResiliencyRegions = []string{"us-east-1"} }, true, []string{"U3"}},
+		{"GlobalResiliencyAudience", func(x *exchange) { *x = *to(resilientACS, "urn:other", "") }, func(a *Assumptions) { a.GlobalResiliencyAudience = "urn:other" }, false, []string{"C3"}},
+		{"GlobalResiliencyRegions", func(x *exchange) { *x = *to(resilientACS, "urn:amazon:webservices", "") }, func(a *Assumptions) { a.GlobalResiliencyRegions = []string{"us-east-1"} }, true, []string{"U3"}},
 		{"ConnectPartitions", func(*exchange) {}, func(a *Assumptions) { a.ConnectPartitions = []string{"aws-cn"} }, true, []string{"X1"}},
 		{"ConnectRegions", func(*exchange) {}, func(a *Assumptions) { a.ConnectRegions = []string{"us-east-1"} }, true, []string{"X6"}},
 		{"GlobalResiliencyDecrypts", func(x *exchange) {
-			*x = *to(resilient, "urn:amazon:webservices", "")
+			*x = *to(resilientACS, "urn:amazon:webservices", "")
 			answer := x.response
 			x.response = func(r *etree.Element) { answer(r); encrypted(r, encryptionMethods[0], keyTransports[0]) }
 		}, func(a *Assumptions) { a.GlobalResiliencyDecrypts = true }, false, []string{"E1", "E2"}},

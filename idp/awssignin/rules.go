@@ -49,12 +49,24 @@ var rules = []Rule{
 		Cure: "Check the instance ARN in the configuration.", AWS: textSession, Source: "Configure SAML for Connect", check: checkRelayState,
 	},
 	{
+		ID: "G1", Level: Error, Where: "cfg", What: "the sign-in address of Global Resiliency names account, role, provider and the instance of its host",
+		Cure: "Write it as AWS does: https://INSTANCE.REGION.sign-in.connect.aws/saml?&instanceId=INSTANCE&accountId=ACCOUNT&role=ROLE&idp=PROVIDER.", Source: "Integrate your identity provider with Global Resiliency", check: checkResiliencyAddress,
+	},
+	{
+		ID: "G2", Level: Strict, Where: "cfg", What: "there is no RelayState beside the sign-in address of Global Resiliency",
+		Cure: "Leave the RelayState out, and write the page as destination into the sign-in address.", Source: "Integrate your identity provider with Global Resiliency", check: checkResiliencyRelay,
+	},
+	{
 		ID: "X2", Level: Error, Where: "cfg", What: "the destination is percent-encoded and starts with / or is an https address",
-		Cure: "Write the destination as a path of the instance, like /ccp-v2.", AWS: textSession, Source: "Configure SAML for Connect; Update your Connect domain", needs: []string{"X1"}, check: checkDestination,
+		Cure: "Write the destination as a path of the instance, like /ccp-v2.", AWS: textSession, Source: "Configure SAML for Connect; Update your Connect domain", needs: []string{"X1", "G2"}, check: checkDestination,
+	},
+	{
+		ID: "X7", Level: Warn, Where: "cfg", What: "the destination does not open Connect by its own address, which cannot sign in by SAML",
+		Cure: "Write the destination as a path of the instance, like /ccp-v2.", Source: "Configure SAML for Connect", needs: []string{"X2"}, check: checkDirectly,
 	},
 	{
 		ID: "X6", Level: Warn, Where: "cfg", What: "the region has Connect, and the sign-in address is that region’s",
-		Cure: "Use the sign-in address of the instance’s region and list it in the role's trust policy.", Source: "Connect endpoints; Configure SAML for Connect", needs: []string{"X1"}, check: checkRegions,
+		Cure: "Use the sign-in address of the instance’s region and list it in the role's trust policy.", Source: "Connect endpoints; Configure SAML for Connect", needs: []string{"X1", "G2"}, check: checkRegions,
 	},
 
 	{

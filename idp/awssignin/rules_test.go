@@ -39,6 +39,20 @@ func values(name string, v ...string) func(*exchange) {
 	return onAssertion(func(a *etree.Element) { setAttribute(a, name, v...) })
 }
 
+// resilientHost and resilientQuery are of the form that AWS prints, with its stray ampersand.
+const (
+	resilientHost  = "https://" + testInstance + ".eu-west-2.sign-in.connect.aws"
+	resilientQuery = "?&instanceId=" + testInstance + "&accountId=123456789012&role=ConnectFederation&idp=Gatehouse"
+	resilientACS   = resilientHost + "/saml" + resilientQuery
+)
+
+// resilient sends the exchange to the sign-in of Global Resiliency, with what follows its path /saml.
+func resilient(rest, relay string) func(*exchange) {
+	return func(x *exchange) {
+		*x = *to(resilientHost+"/saml"+rest, "urn:amazon:webservices", relay)
+	}
+}
+
 const (
 	confirmation = "//saml:SubjectConfirmation"
 	data         = "//saml:SubjectConfirmationData"
@@ -74,6 +88,21 @@ var brokenExchanges = []broken{
 	{"X1", "another instance", func(x *exchange) { x.expect.InstanceID = "00000000-90ab-cdef-1234-567890abcdef" }},
 	{"X1", "another region", func(x *exchange) { x.expect.Region = "us-west-2" }},
 	{"X1", "no RelayState for a known instance", func(x *exchange) { x.expect.InstanceID, x.relay = testInstance, "" }},
+	{"G1", "resiliency without a query", resilient("", "")},
+	{"G1", "resiliency with the id of another instance", resilient("?instanceId=00000000-90ab-cdef-1234-567890abcdef&accountId=123456789012&role=A&idp=B", "")},
+	{"G1", "resiliency without a provider", resilient("?instanceId="+testInstance+"&accountId=123456789012&role=A", "")},
+	{"G1", "resiliency with an empty role", resilient("?instanceId="+testInstance+"&accountId=123456789012&role=&idp=B", "")},
+	{"G1", "resiliency with two accounts", resilient(resilientQuery+"&accountId=999999999999", "")},
+	{"G1", "resiliency at another path", resilient("/acs"+resilientQuery, "")},
+	{"G1", "resiliency of no instance", func(x *exchange) {
+		*x = *to("https://support.eu-west-2.sign-in.connect.aws/saml"+resilientQuery, "urn:amazon:webservices", "")
+	}},
+	{"G1", "resiliency of another instance than is known", func(x *exchange) {
+		resilient(resilientQuery, "")(x)
+		x.expect.InstanceID = "00000000-90ab-cdef-1234-567890abcdef"
+	}},
+	{"G2", "resiliency with a RelayState", resilient(resilientQuery, testRelay)},
+	{"G2", "resiliency with another RelayState", resilient(resilientQuery, "/ccp-v2")},
 	{"X2", "destination not encoded", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2F", "/", 1) }},
 	{"X2", "destination of another site", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2F", "%2F%2F", 1) }},
 	{"X2", "destination javascript", func(x *exchange) { x.relay = strings.Replace(x.relay, "%2Fccp-v2", "javascript%3Aalert", 1) }},

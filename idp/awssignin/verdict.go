@@ -73,7 +73,16 @@ type Rule struct {
 	check func(*reading, *outcome)
 }
 
-// Rules returns the table of rules in the order in which they are judged.
+// Rules returns the table of rules in the order in which they are judged. What AWS checks and is not among them, as
+// no response shows it:
+//
+//   - X3, a Connect user of exactly the session name: the gateway at every sign-in, and its check, by usernames_file.
+//   - X7 of links and tiles: the gateway's check. Here it is judged of the destination alone.
+//   - M2, the metadata's entityID is the gateway's: R6, of every response.
+//   - E3, the keys of encryption: nobody. The gateway does not encrypt, and these keys are at AWS.
+//   - T8, X5, G3, M7, P1, P2, P3, P4, P5, P6, P7, P8, what IAM and Connect have in store (the role and its policies, the
+//     provider, the instance, its users): nobody, as nothing here asks AWS. What `caddy gatehouse aws` writes
+//     makes role, policies and provider so that they hold.
 func Rules() []Rule {
 	out := make([]Rule, len(rules))
 	copy(out, rules)
