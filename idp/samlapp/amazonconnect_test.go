@@ -259,13 +259,15 @@ func TestX4SessionNames(t *testing.T) {
 	u := testUser()
 	u.Email = ""
 	_, err := connect(t, connectIn("aws", "us-east-1")).SignIn(context.Background(), u, testLaunch())
-	if e := refusal(t, err, "no_session_name"); !strings.Contains(e.Public, "e-mail address") {
+	if e := refusal(t, err, "no_session_name"); !strings.HasPrefix(e.Public, "Your account has no e-mail address, by which ") {
 		t.Error(e.Public)
 	}
 	c := connectIn("aws", "us-east-1")
 	c.SessionName = SessionName{"telephoneNumber", CaseKeep}
 	_, err = connect(t, c).SignIn(context.Background(), testUser(), testLaunch())
-	refused(t, err, "no_session_name")
+	if e := refusal(t, err, "no_session_name"); !strings.HasPrefix(e.Public, "Your account has several values of “telephoneNumber”, and ") {
+		t.Error(e.Public)
+	}
 	c.SessionName = SessionName{"username", CaseLower}
 	u.Name = "JANE@Corp.Example.com"
 	if f := signIn(t, connect(t, c), u, testLaunch()); f.Record.SessionName != "jane@corp.example.com" {

@@ -109,18 +109,18 @@ func TestNameIDs(t *testing.T) {
 
 // C-43b: who lacks what the application knows people by gets a page and no assertion.
 func TestC43bMissingNameID(t *testing.T) {
-	for name, change := range map[string]func(*idp.User){
-		"none":  func(u *idp.User) { u.Attributes = nil },
-		"two":   func(*idp.User) {},
-		"blank": func(u *idp.User) { u.Attributes["telephoneNumber"] = []string{" "} },
+	for says, change := range map[string]func(*idp.User){
+		"no “telephoneNumber” that":                  func(u *idp.User) { u.Attributes = nil },
+		"several values of “telephoneNumber”, and":   func(*idp.User) {},
+		"no “telephoneNumber” that this application": func(u *idp.User) { u.Attributes["telephoneNumber"] = []string{" "} },
 	} {
 		c := salesforce()
 		c.NameID.Attribute = "telephoneNumber"
 		u := testUser()
 		change(u)
 		_, err := application(t, c).SignIn(context.Background(), u, testLaunch())
-		if e := refusal(t, err, "no_name_id"); !strings.Contains(e.Public, "telephoneNumber") {
-			t.Error(name, e.Public)
+		if e := refusal(t, err, "no_name_id"); !strings.HasPrefix(e.Public, "Your account has "+says) {
+			t.Errorf("%q, want %s", e.Public, says)
 		}
 	}
 }

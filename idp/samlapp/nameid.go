@@ -74,9 +74,13 @@ func (n NameID) value(u *idp.User, issuer, sp string, random io.Reader) (string,
 	}
 	values := u.Attribute(n.Attribute)
 	if len(values) != 1 || strings.TrimSpace(values[0]) == "" {
+		public := "Your account has no " + attributeLabel(n.Attribute) + " that this application could know you by. Ask the service desk to add it."
+		if len(values) > 1 {
+			public = "Your account has several values of " + attributeLabel(n.Attribute) + ", and this application would know you by one only. Ask the service desk to leave one."
+		}
 		return "", &idp.Error{
 			Status: http.StatusForbidden,
-			Public: "Your account has no " + attributeLabel(n.Attribute) + " that this application could know you by. Ask the service desk to add it.",
+			Public: public,
 			Reason: "no_name_id",
 			Err:    fmt.Errorf("name_id: attribute %s has %d values, one is needed", n.Attribute, len(values)),
 		}

@@ -40,9 +40,13 @@ func (s SessionName) of(u *idp.User, label string) (string, error) {
 	values := u.Attribute(s.Attribute)
 	what := attributeLabel(s.Attribute)
 	if len(values) != 1 || values[0] == "" {
+		public := "Your account has no " + what + ", by which " + label + " would know you. Ask the service desk to add it."
+		if len(values) > 1 {
+			public = "Your account has several values of " + what + ", and " + label + " would know you by one only. Ask the service desk to leave one."
+		}
 		return "", &idp.Error{
 			Status: http.StatusForbidden,
-			Public: "Your account has no " + what + ", by which " + label + " would know you. Ask the service desk to add it.",
+			Public: public,
 			Reason: "no_session_name",
 			Err:    fmt.Errorf("session_name: attribute %s has %d values, one is needed", s.Attribute, len(values)),
 		}
