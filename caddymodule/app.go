@@ -161,10 +161,7 @@ func (a *App) acquireStore(ctx caddy.Context) error {
 	if !ok {
 		return fmt.Errorf("store: %T is no store", m)
 	}
-	env := StoreEnv{Log: ctx.Slogger()}
-	if a.Audit != nil {
-		env.Keep = time.Duration(a.Audit.Keep)
-	}
+	env := StoreEnv{Log: ctx.Slogger(), Keep: a.auditKeep()}
 	seal, err := a.sealKey(ctx, &env)
 	if err != nil {
 		return err
@@ -174,12 +171,20 @@ func (a *App) acquireStore(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	identity = fmt.Sprintf("%T:%s:%s:%s", module, identity, env.Keep, seal)
+	identity = fmt.Sprintf("%T:%s:%s", module, identity, seal)
 	a.store, a.release, err = acquire(identity, construct)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
+}
+
+// auditKeep is how long audit lines are kept; 0 leaves it to the store.
+func (a *App) auditKeep() time.Duration {
+	if a.Audit == nil {
+		return 0
+	}
+	return time.Duration(a.Audit.Keep)
 }
 
 // Start opens the store. A schema newer than ours, or a wrong seal key, fails it. A store that takes its
@@ -238,8 +243,12 @@ func (a *App) ready() {
 	a.force.reached(a.record)
 }
 
-// record puts the configuration on record.
+// record puts the configuration on record. A store that configurations share keeps audit lines for as long as the newest of them says: another
+// store for that would refuse the requests in between.
 func (a *App) record() {
+	if k, ok := a.store.Store.(interface{ KeepAudit(d time.Duration) }); ok {
+		k.KeepAudit(a.auditKeep())
+	}
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()

@@ -134,9 +134,13 @@ func TestHundredReloads(t *testing.T) {
 	s := newSite(t)
 	s.load(s.caddyfile(""))
 	first := settled()
+	store := active(t).store
 	for i := range 100 {
 		// Every second configuration is another one, so that nothing is kept by accident.
-		s.load(s.caddyfile([]string{"", "application a link https://a.example"}[i%2]))
+		s.load(s.caddyfile([]string{"", "application a link https://a.example\naudit {\nkeep 30d\n}"}[i%2]))
+		if active(t).store != store {
+			t.Fatalf("reload %d has another store, that refused the requests in between", i)
+		}
 		if got, body := s.get("/login"); got != http.StatusOK {
 			t.Fatalf("reload %d: %d\n%.300s", i, got, body)
 		}

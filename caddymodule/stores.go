@@ -31,7 +31,8 @@ type StoreModule interface {
 
 // StoreEnv is what a store is built with.
 type StoreEnv struct {
-	// Keep is how long audit lines are kept; 0 leaves it to the store.
+	// Keep is how long audit lines are kept; 0 leaves it to the store. A store that has the method KeepAudit(time.Duration) is told of another
+	// time when a reload brings one.
 	Keep time.Duration
 	// Seal returns the key that seals secrets at rest, 32 bytes. It may reach for Caddy's storage, so
 	// it is for Open.

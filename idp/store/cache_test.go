@@ -190,3 +190,24 @@ func TestSweepDeletesInPortions(t *testing.T) {
 		t.Errorf("%d rows are left, want the young one", n)
 	}
 }
+
+// A reload may bring another time, and the store goes on.
+func TestAuditIsKeptAsLongAsTheNewestConfigurationSays(t *testing.T) {
+	now := time.Now()
+	s, ctx := mustOpen(t, Config{Path: made(t, t.TempDir()), Now: func() time.Time { return now }, AuditKeep: 48 * time.Hour}), t.Context()
+	for _, age := range []time.Duration{time.Hour, 25 * time.Hour, 100 * 24 * time.Hour} {
+		ok(t, s.Append(ctx, idp.Event{Time: now.Add(-age), Kind: idp.EventLogin}))
+	}
+	for _, c := range []struct {
+		keep time.Duration
+		want int
+	}{{0, 3}, {48 * time.Hour, 2}, {24 * time.Hour, 1}} {
+		s.KeepAudit(c.keep)
+		ok(t, s.Sweep(ctx))
+		n := 0
+		ok(t, s.Events(ctx, idp.EventQuery{}, func(idp.Event) bool { n++; return true }))
+		if n != c.want {
+			t.Errorf("keeping %v leaves %d lines, want %d", c.keep, n, c.want)
+		}
+	}
+}

@@ -41,7 +41,7 @@ type Config struct {
 	// Places says in words where the seal key and the database come from, for the error of a
 	// key that does not fit: "seal key from /etc/seal, database /var/lib/x.db".
 	Places string
-	// AuditKeep is how long audit events are kept; default 400 days.
+	// AuditKeep is how long audit events are kept; default 400 days. See [Store.KeepAudit].
 	AuditKeep time.Duration
 	// CacheSessions bounds the sessions that are held in memory; default 100,000.
 	CacheSessions int
@@ -64,6 +64,7 @@ type Store struct {
 	failed  atomic.Pointer[error] // why the last Open failed
 
 	expected   atomic.Int64 // audit rows on their way
+	keep       atomic.Int64 // nanoseconds that audit events are kept
 	unexpected func()
 }
 
@@ -80,6 +81,7 @@ type state struct {
 	audit   *committer
 	// expected is how many audit rows are on their way; see Expect.
 	expected *atomic.Int64
+	keep     *atomic.Int64
 	texts    sync.Map     // digests of rule texts that this process may still name
 	memos    atomic.Int64 // how many memos there are, roughly
 
@@ -106,9 +108,6 @@ func New(cfg Config) (*Store, error) {
 	if cfg.AuditKeep < 0 || cfg.CacheSessions < 0 || cfg.MaxMemos < 0 {
 		return nil, errors.New("store: limits must not be negative")
 	}
-	if cfg.AuditKeep == 0 {
-		cfg.AuditKeep = 400 * 24 * time.Hour
-	}
 	if cfg.CacheSessions == 0 {
 		cfg.CacheSessions = 100_000
 	}
@@ -129,7 +128,16 @@ func New(cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, engine: &sqliteEngine{path: cfg.Path}}
 	s.unexpected = func() { s.expected.Add(-1) }
+	s.KeepAudit(cfg.AuditKeep)
 	return s, nil
+}
+
+// KeepAudit says how long audit events are kept from now on; 0 is the default of [Config].AuditKeep.
+func (s *Store) KeepAudit(d time.Duration) {
+	if d == 0 {
+		d = 400 * 24 * time.Hour
+	}
+	s.keep.Store(int64(d))
 }
 
 // Open opens the database, migrates it, and loads the keys or makes them. After an error it may be
@@ -170,7 +178,7 @@ func (s *Store) openState(ctx context.Context) (_ *state, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &state{Config: s.cfg, engine: s.engine, pools: p, seal: seal, expected: &s.expected}
+	o := &state{Config: s.cfg, engine: s.engine, pools: p, seal: seal, expected: &s.expected, keep: &s.keep}
 	if err := o.prepare(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
 	}

@@ -72,7 +72,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 }
 
 func (o *state) sweep(ctx context.Context) error {
-	now, old := stamp(o.Now()), stamp(o.Now().Add(-o.AuditKeep))
+	now, old := stamp(o.Now()), stamp(o.Now().Add(-time.Duration(o.keep.Load())))
 	for _, d := range []struct {
 		table, key, where string
 		till              int64
