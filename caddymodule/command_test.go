@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,6 +159,15 @@ func TestCheckFindsAPortalThatNobodyServes(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Join(s.dir, "db")); len(entries) > 0 {
 		t.Error("check has made a database")
+	}
+}
+
+func TestCheckFindsThePortalOnAnotherPort(t *testing.T) {
+	s := newSite(t)
+	site := fmt.Sprintf("http://localhost:%d {", s.port)
+	found, _ := s.findings(strings.Replace(s.caddyfile(""), site, fmt.Sprintf("http://localhost:%d {", s.port-1), 1))
+	if f := pick(found, "portal", fmt.Sprintf("not on port %d", s.port)); f == nil || f.Level != idp.LevelWarning {
+		t.Errorf("%+v", found)
 	}
 }
 

@@ -1,10 +1,14 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
@@ -22,6 +26,7 @@ type routeJSON struct {
 
 // serverJSON is as much of one of Caddy's servers.
 type serverJSON struct {
+	Listen  []string        `json:"listen"`
 	Routes  []routeJSON     `json:"routes"`
 	Proxies json.RawMessage `json:"trusted_proxies"`
 	Strict  int             `json:"trusted_proxies_strict"`
@@ -58,7 +63,26 @@ func (l *loaded) checkSite() idp.Finding {
 	case len(servers) == 0:
 		return idp.Finding{Level: idp.LevelError, Where: where, What: "no site of this file serves " + host + " by gatehouse_portal", Cure: host + " { gatehouse_portal }"}
 	}
+	port := cmp.Or(l.portal.Port(), map[string]string{"http": "80", "https": "443"}[l.portal.Scheme])
+	if !slices.ContainsFunc(servers, func(s serverJSON) bool { return s.listensOn(port) }) {
+		return idp.Finding{
+			Level: idp.LevelWarning, Where: where, What: "the site of " + host + " is not on port " + port + ", where " + l.Portal.URL + " sends people",
+			Cure: "write the port in the site's address or in portal; nothing, if what stands before Caddy maps it",
+		}
+	}
 	return idp.Finding{Level: idp.LevelOK, Where: where, What: "a site serves " + l.Portal.URL}
+}
+
+// listensOn reports whether one of the server's addresses has the port.
+func (s *serverJSON) listensOn(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return true // it is somebody else's to say
+	}
+	return slices.ContainsFunc(s.Listen, func(address string) bool {
+		a, err := caddy.ParseNetworkAddress(address)
+		return err == nil && a.StartPort <= uint(n) && uint(n) <= a.EndPort
+	})
 }
 
 // checkProxies warns where a client can choose its own address: without trusted_proxies_strict the
