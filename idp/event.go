@@ -50,7 +50,6 @@ const (
 	EventInvite   = "invite"
 	EventKeys     = "keys"
 	EventConfig   = "config"
-	EventRefused  = "refused" // a request that broke a rule of the gateway itself
 )
 
 // Results of events.
