@@ -162,10 +162,12 @@ func parseMoment(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: write 2006-01-02T15:04:05Z, 2006-01-02, or an age like 24h or 7d", s)
 }
 
-// auditColumns are the columns of CSV.
+// auditColumns are the columns of CSV, under the names of JSON. The id is left out, which only orders lines, and the visit,
+// which "explain --ref" reads.
 var auditColumns = []string{
 	"time", "kind", "result", "reason", "ref", "user", "name", "source", "app", "factor", "client",
 	"policy", "rule", "digest", "role", "session_name", "name_id", "assertion_id", "destination", "detail", "by",
+	"notes", "section", "agent", "cross_site", "break_glass",
 }
 
 func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLine) error, flush func() error) {
@@ -212,6 +214,7 @@ func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLin
 	}, func() error { return nil }
 }
 
+// auditRow has a cell for each of the auditColumns, empty where the line does not say.
 func auditRow(e idp.Event) []string {
 	var launch idp.LaunchRecord
 	if e.Launch != nil {
@@ -220,12 +223,20 @@ func auditRow(e idp.Event) []string {
 	row := []string{
 		e.Time.UTC().Format(time.RFC3339Nano), e.Kind, e.Result, e.Reason, e.Ref, e.User, e.Name, e.Source, e.App,
 		e.Factor, client(e), e.Policy, e.Rule, e.Digest, launch.Role, launch.SessionName, launch.NameID,
-		launch.AssertionID, launch.Destination, e.Detail, e.By,
+		launch.AssertionID, launch.Destination, e.Detail, e.By, strings.Join(launch.Notes, "; "), e.Section, e.Agent,
+		ifTrue(e.CrossSite), ifTrue(e.BreakGlass),
 	}
 	for i := range row {
 		row[i] = inert(row[i])
 	}
 	return row
+}
+
+func ifTrue(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 // inert keeps a spreadsheet from taking a cell for a formula: a name is what anybody typed into the

@@ -3,6 +3,10 @@ package caddymodule
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,4 +73,67 @@ func TestAuditFilters(t *testing.T) {
 	if got := s.mustCommand(file, "audit", "--ref", "CCCC-3333"); strings.Contains(got, "\x1b") {
 		t.Errorf("a typed name reaches the terminal:\n%q", got)
 	}
+}
+
+// Text and CSV tell what JSON does: each member of a line, one that is new to it as well, is in the column of its name.
+func TestAuditRowsAreWhole(t *testing.T) {
+	apart := []string{"id", "visit", "launch"} // what orders the lines, what explain reads, and what has columns of its own
+	var checked []string
+	check := func(of reflect.Type, set func(reflect.Value) idp.Event) {
+		for f := range of.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !f.IsExported() || slices.Contains(apart, name) {
+				continue
+			}
+			checked = append(checked, name)
+			one, want := reflect.New(of).Elem(), "x"
+			switch v := one.FieldByIndex(f.Index); v.Interface().(type) {
+			case string:
+				v.SetString(want)
+			case bool:
+				want = "true"
+				v.SetBool(true)
+			case time.Time:
+				want = "2026-11-27T09:00:00Z"
+				v.Set(reflect.ValueOf(time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)))
+			case netip.Addr:
+				want = "192.0.2.7"
+				v.Set(reflect.ValueOf(netip.MustParseAddr(want)))
+			case []string:
+				want = "x; y"
+				v.Set(reflect.ValueOf([]string{"x", "y"}))
+			default:
+				t.Fatalf("%s is %T: how is it written?", name, v)
+			}
+			e, column := set(one), slices.Index(auditColumns, name)
+			if row := auditRow(e); column < 0 || row[column] != want {
+				t.Errorf("%s is in no column of its name: %q", name, row)
+			}
+			if empty := auditRow(idp.Event{}); column > 0 && empty[column] != "" {
+				t.Errorf("%s is %q where a line does not say", name, empty[column])
+			}
+			if text := printed(t, e); name != "time" && !strings.Contains(text, want) {
+				t.Errorf("%s is not in the text: %s", name, text)
+			}
+		}
+	}
+	check(reflect.TypeFor[idp.Event](), func(v reflect.Value) idp.Event { return v.Interface().(idp.Event) })
+	check(reflect.TypeFor[idp.LaunchRecord](), func(v reflect.Value) idp.Event {
+		l := v.Interface().(idp.LaunchRecord)
+		return idp.Event{Launch: &l}
+	})
+	if len(checked) != len(auditColumns) || len(auditRow(idp.Event{})) != len(auditColumns) {
+		t.Errorf("the columns are %q, the members %q", auditColumns, checked)
+	}
+}
+
+// printed is a line as text.
+func printed(t *testing.T, e idp.Event) string {
+	t.Helper()
+	var out strings.Builder
+	emit, flush := auditPrinter(&out, false, false, false)
+	if err := errors.Join(emit(auditLine{Event: e}), flush()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
