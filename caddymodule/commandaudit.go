@@ -22,11 +22,15 @@ func auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Prints who did what, when, and by which rule",
 		Long: `Prints audit lines from the store, oldest first. Times are RFC 3339, days (2006-01-02) or ages (24h,
-7d), --from inclusive and --to exclusive; --user takes a user's key or a name as it was typed, and finds
-what that person did and what was done for them; --by takes a part of the name of a helper, a token or
-whoever ran a command, and finds what they did for others. --json prints one object for each line. In CSV, a
-cell that a spreadsheet would take for a formula begins with an apostrophe. --rule-text adds the policy text
-that the digest of a line stands for.
+7d), --from inclusive and --to exclusive. --by takes a part of the name of a helper, a token or whoever ran a
+command, and finds what they did for others. --json prints one object for each line. In CSV, a cell that a
+spreadsheet would take for a formula begins with an apostrophe. --rule-text adds the policy text that the
+digest of a line stands for.
+
+--user takes a name that signs in, or a user key (SOURCE:ID), and finds what that person did and what was done
+for them, under whatever name, and each line with that very name, as a failed sign-in keeps it. The sources
+are asked whose the name is. Where none knows, or one has not answered within 5 seconds, a warning on standard
+error says so, and the lines are those with that very name; a user key finds the others.
 
 Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
 log gatehouse.audit, but for those about people ("user") that a Caddy that runs has done.`,
@@ -38,7 +42,7 @@ log gatehouse.audit, but for those about people ("user") that a Caddy that runs 
 	f := cmd.Flags()
 	f.String("from", "", "first moment, day or age")
 	f.String("to", "", "moment, day or age before which to end")
-	f.String("user", "", "user key or name")
+	f.String("user", "", "name that signs in, or user key")
 	f.String("by", "", "part of who did it for somebody else")
 	f.String("app", "", "application")
 	f.String("ref", "", "reference number that the person was shown")
@@ -74,8 +78,15 @@ func audit(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	by = strings.ToLower(by)
+	user, err := cmd.Flags().GetString("user")
+	if err != nil {
+		return err
+	}
 	return withApp(cmd, func(ctx context.Context, l *loaded) error {
 		emit, flush := auditPrinter(cmd.OutOrStdout(), asCSV, wantsJSON(cmd), withText)
+		if user != "" {
+			q.Users = l.whoseLines(ctx, cmd, user, lookTime)
+		}
 		texts := map[string]string{}
 		var failed error
 		found := false
@@ -119,12 +130,32 @@ func ruleText(ctx context.Context, l *loaded, texts map[string]string, digest st
 	return texts[digest], nil
 }
 
+// lookTime is how long sources may take to say whose a name is.
+const lookTime = 5 * time.Second
+
+// whoseLines returns what the lines of a person are found by: the name as it was given, which a failed sign-in keeps, and the key of
+// whoever has it now, which is in every other. Where nobody can tell, the lines that there are of the name are printed all the same,
+// and it is said that there may be more.
+func (l *loaded) whoseLines(ctx context.Context, cmd *cobra.Command, name string, within time.Duration) []string {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	u, err := l.gateway.Person(ctx, name)
+	if err != nil {
+		cmd.PrintErrf("Warning: these are only the lines with that very name, and the person may have others: %s\n", plain(err.Error()))
+		return []string{name}
+	}
+	if u.BreakGlass {
+		cmd.PrintErrf("Warning: a source does not answer, which may have somebody of that name too; these are the lines of %s and of that very name\n", plain(u.Key()))
+	}
+	return []string{name, u.Key()}
+}
+
 func auditQuery(cmd *cobra.Command) (q idp.EventQuery, err error) {
 	f := cmd.Flags()
 	for _, s := range []struct {
 		flag string
 		to   *string
-	}{{"user", &q.User}, {"app", &q.App}, {"ref", &q.Ref}} {
+	}{{"app", &q.App}, {"ref", &q.Ref}} {
 		if *s.to, err = f.GetString(s.flag); err != nil {
 			return q, err
 		}

@@ -256,7 +256,7 @@ type Forecast interface {
 // EventQuery picks audit events. Zero fields fit everything.
 type EventQuery struct {
 	From, To time.Time // From inclusive, To exclusive
-	User     string    // user key or typed name
+	Users    []string  // user keys, or names as they were typed or are; one of them fits
 	App      string
 	Ref      string
 }

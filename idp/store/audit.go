@@ -47,7 +47,7 @@ func (s *Store) Expect() (over func()) {
 const auditPage = 500
 
 // Events calls yield for each event that the query fits, by time and then in the order they were
-// written. User fits the user key exactly and the name without regard to case. yield may use the store.
+// written. Users fit the user key exactly and the name without regard to case. yield may use the store.
 func (s *Store) Events(ctx context.Context, q idp.EventQuery, yield func(idp.Event) bool) error {
 	if q.Ref != "" {
 		found, err := s.around(ctx, &q)
@@ -113,8 +113,12 @@ func auditFilter(q idp.EventQuery) (string, []any) {
 	if !q.To.IsZero() {
 		add("time < ?", stamp(q.To))
 	}
-	if q.User != "" {
-		add("(person = ? OR name = ?)", q.User, strings.ToLower(q.User))
+	if len(q.Users) > 0 {
+		var who []string
+		for _, u := range q.Users {
+			who, args = append(who, "person = ? OR name = ?"), append(args, u, strings.ToLower(u))
+		}
+		add("(" + strings.Join(who, " OR ") + ")")
 	}
 	if q.App != "" {
 		add("app = ?", q.App)

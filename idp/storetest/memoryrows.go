@@ -251,7 +251,7 @@ func (m *Memory) Events(_ context.Context, q idp.EventQuery, yield func(idp.Even
 
 func fits(q idp.EventQuery, e idp.Event) bool {
 	return (q.From.IsZero() || !e.Time.Before(q.From)) && (q.To.IsZero() || e.Time.Before(q.To)) &&
-		(q.User == "" || e.User == q.User || strings.EqualFold(e.Name, q.User)) &&
+		(len(q.Users) == 0 || slices.ContainsFunc(q.Users, func(u string) bool { return e.User == u || strings.EqualFold(e.Name, u) })) &&
 		(q.App == "" || e.App == q.App) && (q.Ref == "" || e.Ref == q.Ref)
 }
 
