@@ -193,7 +193,7 @@ func parseMoment(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: write 2006-01-02T15:04:05Z, 2006-01-02, or an age like 24h or 7d", s)
 }
 
-// auditColumns are the columns of CSV, under the names of JSON. The id is left out, which only orders lines, and the visit,
+// auditColumns are the columns of CSV and the members of Caddy's events, under the names of JSON. The id is left out, which only orders lines, and the visit,
 // which "explain --ref" reads.
 var auditColumns = []string{
 	"time", "kind", "result", "reason", "ref", "user", "name", "source", "app", "factor", "client",
@@ -245,18 +245,23 @@ func auditPrinter(w io.Writer, asCSV, asJSON, withText bool) (emit func(auditLin
 	}, func() error { return nil }
 }
 
-// auditRow has a cell for each of the auditColumns, empty where the line does not say.
-func auditRow(e idp.Event) []string {
+// auditCells has a text for each of the auditColumns, empty where the line does not say.
+func auditCells(e idp.Event) []string {
 	var launch idp.LaunchRecord
 	if e.Launch != nil {
 		launch = *e.Launch
 	}
-	row := []string{
+	return []string{
 		e.Time.UTC().Format(time.RFC3339Nano), e.Kind, e.Result, e.Reason, e.Ref, e.User, e.Name, e.Source, e.App,
 		e.Factor, client(e), e.Policy, e.Rule, e.Digest, launch.Role, launch.SessionName, launch.NameID,
 		launch.AssertionID, launch.Destination, e.Detail, e.By, strings.Join(launch.Notes, "; "), e.Section, e.Agent,
 		ifTrue(e.CrossSite), ifTrue(e.BreakGlass),
 	}
+}
+
+// auditRow is auditCells for a table.
+func auditRow(e idp.Event) []string {
+	row := auditCells(e)
 	for i := range row {
 		row[i] = inert(row[i])
 	}

@@ -43,13 +43,18 @@ func (o *observer) event(_ context.Context, e idp.Event) {
 		if !o.events.ShouldEmit(name) {
 			return
 		}
-		// Handlers run in the request and may be anybody's program: nothing that the audit line does
-		// not hold.
-		o.events.Emit(o.ctx, name, map[string]any{
-			"result": e.Result, "reason": e.Reason, "ref": e.Ref, "user": e.User, "name": e.Name,
-			"source": e.Source, "app": e.App, "factor": e.Factor, "client": client(e),
-		})
+		o.events.Emit(o.ctx, name, handed(e))
 	}
+}
+
+// handed is what handlers of Caddy's events get. They run in the request and may be anybody's program: nothing that the audit line does
+// not hold. What that does not say is there and empty, because a placeholder of what is not there stays as it is written.
+func handed(e idp.Event) map[string]any {
+	data, cells := make(map[string]any, len(auditColumns)), auditCells(e)
+	for i, name := range auditColumns {
+		data[name] = cells[i]
+	}
+	return data
 }
 
 // auditFields are the event's members that say something, under the names of its JSON.

@@ -188,3 +188,10 @@ func TestReadmePicture(t *testing.T) {
 		t.Errorf("%s: %d bytes, %d wide, %v; want a PNG of at most 150 KiB, at least 800 wide", name, size.Size(), c.Width, err)
 	}
 }
+
+// TestReadmeEvents makes sure that the README names what handlers of Caddy's events are told.
+func TestReadmeEvents(t *testing.T) {
+	if want := "`" + strings.Join(auditColumns, "`, `") + "`"; !strings.Contains(strings.Join(strings.Fields(readme(t)), " "), want) {
+		t.Errorf("README.md does not name the members of the events: %s", want)
+	}
+}
