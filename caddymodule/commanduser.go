@@ -19,7 +19,8 @@ of the job. Helps all of a source that was renamed.
 Works whether Caddy is running or not. A Caddy that runs is given the command by its admin endpoint and does
 it; where none runs, the command works on the store. It takes the user that owns the database, or for a Caddy
 that runs an operator token in the variable GATEHOUSE_TOKEN (see "caddy gatehouse token"). With a token, the
-user that owns the database works on the store all the same where no Caddy runs, unless --address is given.`,
+user that owns the database works on the store all the same where no Caddy runs. With --address, with a token
+or without, the command is given to the Caddy there, and fails where none answers.`,
 		Example: "  caddy gatehouse user invite alice@example.com",
 	}
 	users.PersistentFlags().String(addressFlag, "", "admin endpoint of the Caddy that runs (default: that of the configuration)")

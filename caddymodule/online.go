@@ -54,18 +54,23 @@ func withPeople(cmd *cobra.Command, f func(context.Context, *loaded) error) erro
 	return errors.Join(l.withPeople(ctx, cmd, f), l.Cleanup())
 }
 
-// withPeople is withPeople for the owner of the database, who needs no token of their own.
+// withPeople is withPeople for the owner of the database, who needs no token of their own. An address that was typed is of a gateway
+// that need not be the one whose store this machine has: the order goes there, or nowhere.
 func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error) error {
 	served, err := l.served(ctx)
 	if err != nil {
 		return err
 	}
-	if !served {
+	given, err := cmd.Flags().GetString(addressFlag)
+	if err != nil {
+		return err
+	}
+	if !served && given == "" {
 		return f(ctx, l)
 	}
 	e, err := runningCaddy(cmd)
 	if err != nil {
-		return whileServed(err)
+		return whileServed(served, err)
 	}
 	token, err := l.gateway.MakeOwnerToken(ctx, l.by)
 	if err != nil {
@@ -75,7 +80,7 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 	unspent, ended := l.gateway.EndOwnerToken(context.WithoutCancel(ctx), token)
 	switch {
 	case err != nil:
-		err = whileServed(err)
+		err = whileServed(served, err)
 	case unspent: // any server answers, and some of them in JSON
 		err = e.failed(fmt.Errorf("what answers there has not taken the order, and is not the Caddy that serves from this store: --%s names another", addressFlag))
 	default:
@@ -85,9 +90,8 @@ func (l *loaded) withPeople(ctx context.Context, cmd *cobra.Command, f func(cont
 }
 
 // withoutCaddy is withPeople where nobody takes the token of the owner of the database, who needs none while no Caddy serves
-// from it. To others, and where one serves at another address, it says what giving the order has come to.
+// from it. To others, to whoever typed an address, and where one serves at another, it says what giving the order has come to.
 func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Context, *loaded) error, refused error) error {
-	// An address that was typed is of a gateway that need not be the one whose store this machine has.
 	if given, err := cmd.Flags().GetString(addressFlag); err != nil || given != "" {
 		return errors.Join(refused, err)
 	}
@@ -99,7 +103,7 @@ func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Contex
 	switch {
 	case err != nil:
 	case served:
-		err = whileServed(refused)
+		err = whileServed(served, refused)
 	default:
 		if err = f(ctx, l); err == nil { // "reached": only of SQLite it is known that none runs
 			cmd.PrintErrln("No Caddy was reached: done on the store, as its owner, and not by the token.")
@@ -108,9 +112,9 @@ func withoutCaddy(ctx context.Context, cmd *cobra.Command, f func(context.Contex
 	return errors.Join(err, l.Cleanup())
 }
 
-// whileServed tells whoever reached nobody that a Caddy serves from the store all the same.
-func whileServed(err error) error {
-	if _, nobody := errors.AsType[*unreached](err); nobody {
+// whileServed tells whoever reached nobody that a Caddy serves from the store all the same, where one does.
+func whileServed(served bool, err error) error {
+	if _, nobody := errors.AsType[*unreached](err); nobody && served {
 		return fmt.Errorf("a Caddy serves from the store, and %w", err)
 	}
 	return err

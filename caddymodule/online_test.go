@@ -322,3 +322,31 @@ func TestOrdersByTokenWithoutACaddy(t *testing.T) {
 	_, err = s.command(file, "user", "invite", "demo")
 	wantFailure(t, err, "asked at "+s.socket(), "nor does the store do without it", "never run")
 }
+
+// An address that was typed is of a Caddy: where none is there that serves from the store, nothing is done, with a token or without.
+func TestOrdersToAnAddressWithoutACaddy(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.command(file, "user", "revoke", "demo", "--address", s.socket())
+	wantFailure(t, err, "asked at "+s.socket(), "does it run")
+	if strings.Contains(out, "people:demo") || strings.Contains(err.Error(), "a Caddy serves") {
+		t.Errorf("nothing was to be done: %v\n%s", err, out)
+	}
+	other := endpointOf(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := io.WriteString(w, `{"code":0,"out":"done"}`); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = s.command(file, "user", "revoke", "demo", "--address", other.address)
+	wantFailure(t, err, "asked at "+other.address, "has not taken the order")
+	if by := s.lastBy(file, idp.EventLogout); by != "" {
+		t.Errorf("it was done, by %q", by)
+	}
+	if out := s.mustCommand(file, "user", "revoke", "demo"); !strings.Contains(out, "people:demo") {
+		t.Errorf("without an address: %s", out)
+	}
+}
