@@ -23,10 +23,11 @@ func init() {
 		Short: "Checks and administers the SSO gateway",
 		Long: `Checks and administers the SSO gateway.
 
-All subcommands work on the configuration file and on the store, whether Caddy is running or not; those
-about people ("user") have a Caddy that runs do it. Run them as the user that Caddy runs as, to whom the
-database belongs, or those about people with an operator token. They exit with 0 when all is well, with 1
-when there is something to tell (a finding, a refusal), and with 2 when they could not run.`,
+All subcommands but "restore" work on the configuration file and on the store, whether Caddy is running or
+not; those about people ("user") have a Caddy that runs do it, and "restore" needs Caddy stopped. Run them as
+the user that Caddy runs as, to whom the database belongs, or those about people with an operator token. They
+exit with 0 when all is well, with 1 when there is something to tell (a finding, a refusal), and with 2 when
+they could not run.`,
 		CobraFunc: addCommands,
 	})
 }

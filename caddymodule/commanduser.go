@@ -33,10 +33,10 @@ func inviteCommand() *cobra.Command {
 		Use:   "invite NAME",
 		Short: "Makes a code for setting up a factor",
 		Long: `Makes a code with which the person of that name may set up a first factor where the policy asks for one
-(enroll_first with_code), or another in the place of those that they cannot use: on the page that asks for one
-of them, behind "I can't use this", where the policy takes the codes of the service desk (rescue_codes). It is
-good once, for 30 minutes. Give it to the person whom you know to be that person, by another way than the one
-the password took.
+(enroll_first and enroll_after_change: with_code, or from outside the networks that they name), or another in
+the place of those that they cannot use: on the page that asks for one of them, behind "I can't use this",
+where the policy takes the codes of the service desk (rescue_codes). It is good once, for 30 minutes. Give it
+to the person whom you know to be that person, by another way than the one the password took.
 
 Works whether Caddy is running or not; the person's source must answer.`,
 		Example: `  caddy gatehouse user invite alice@example.com

@@ -86,7 +86,8 @@ type MFAConfig struct {
 
 // EnrollFirstConfig guards the first enrollment.
 type EnrollFirstConfig struct {
-	// Mode is anywhere, from (one of Networks) or with_code (a code that `caddy gatehouse user invite` makes).
+	// Mode is anywhere, from (one of Networks, elsewhere with a code) or with_code (a code that `caddy gatehouse user invite`
+	// makes).
 	Mode idp.EnrollMode `json:"mode"`
 	// Networks are names of networks; with mode from only.
 	Networks []string `json:"networks,omitempty"`

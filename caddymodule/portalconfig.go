@@ -19,7 +19,7 @@ type PortalConfig struct {
 	// URL is the address of the portal: https and a host, as in https://sso.example.com. Cookies,
 	// metadata and every address that is given out are made from it, never from a request.
 	URL string `json:"url"`
-	// Title is what the portal calls itself. Default: "Sign in".
+	// Title is what the portal calls itself. Default: the portal's host.
 	Title string `json:"title,omitempty"`
 	// Logo is a file with an image: SVG, PNG, JPEG or WebP, at most 256 KiB. Default: none.
 	Logo string `json:"logo,omitempty"`
