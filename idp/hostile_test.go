@@ -90,7 +90,8 @@ func TestR31R34Canary(t *testing.T) {
 	canary := `"><svg onload=1>`
 	eachRoute(t, func(t *testing.T, h *venue, path string) {
 		h.visit(path+"?f="+url.QueryEscape(canary)+"&app="+url.QueryEscape(canary)+"&x="+url.QueryEscape(canary),
-			"Referer", "javascript:alert(1)//"+canary, "User-Agent", canary, "X-Forwarded-Host", canary, "Accept-Language", canary)
+			"Referer", "javascript:alert(1)//"+canary, "User-Agent", canary, "X-Forwarded-Host", canary, "Accept-Language", canary,
+			"Cookie", "__Host-gatehouse="+canary+"; __Host-gatehouse-device="+canary+"; "+canary+"="+canary)
 		if strings.Contains(h.now.body, canary) || strings.Contains(h.now.body, "javascript:") {
 			t.Errorf("%d: the canary sings", h.now.answer.StatusCode)
 		}
