@@ -27,7 +27,11 @@ func (c *Connect) Explain(u *idp.User) []idp.Finding {
 	}
 	spelled, notes, err := c.usernames.spelled(name, c.c.Now())
 	if err != nil {
-		f.refused("X3", err, "add the user in Amazon Connect, or write usernames_file again")
+		cure := "add the user in Amazon Connect, or write usernames_file again"
+		if public, ok := errors.AsType[*idp.Error](err); ok && public.Reason == ambiguousUsername {
+			cure = "remove all but one of them in Amazon Connect, then write usernames_file again"
+		}
+		f.refused("X3", err, cure)
 		return f.list
 	}
 	f.ok("X4", "the user name in Connect is %s, and Connect can hold it", spelled)

@@ -31,6 +31,10 @@ func TestConnectExplains(t *testing.T) {
 	if err := os.WriteFile(names, []byte("Ann.Agent@Example.com\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	twins := filepath.Join(t.TempDir(), "twins")
+	if err := os.WriteFile(twins, []byte("Tw.In@example.com\ntw.IN@example.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for says, c := range map[string]struct {
 		change func(*ConnectConfig, *idp.User)
 		want   []string
@@ -48,6 +52,9 @@ func TestConnectExplains(t *testing.T) {
 			"error X4: the sign-in would be refused: session_name: attribute email has 0 values",
 		}},
 		"not set up": {func(c *ConnectConfig, _ *idp.User) { c.UsernamesFile = names }, []string{"error X3: the sign-in would be refused", "is not in usernames_file"}},
+		"two that differ in case": {func(c *ConnectConfig, u *idp.User) { c.UsernamesFile, u.Email = twins, "tw.in@example.com" }, []string{
+			"error X3: the sign-in would be refused", "\ncure: remove all but one of them in Amazon Connect",
+		}},
 		"another spelling": {func(c *ConnectConfig, u *idp.User) { c.UsernamesFile, u.Email = names, "ann.agent@example.com" }, []string{
 			"ok X4: the user name in Connect is Ann.Agent@Example.com",
 			"warning X3: session name spelled as in usernames_file: Ann.Agent@Example.com, not ann.agent@example.com\n" +

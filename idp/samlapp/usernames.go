@@ -173,13 +173,16 @@ func (l *usernames) spelled(name string, now time.Time) (string, []string, error
 	case len(found) == 1:
 		return found[0], append(notes, respelled(found[0], name)), nil
 	case len(found) > 1:
-		return "", nil, notSetUp("ambiguous_username",
+		return "", nil, notSetUp(ambiguousUsername,
 			fmt.Errorf("usernames_file holds %d names that differ from %q in case only", len(found), name))
 	case old || err != nil:
 		return name, append(notes, "not in usernames_file"), nil //nolint:nilerr // the note tells; a broken list locks nobody out
 	}
 	return "", nil, notSetUp("not_onboarded", fmt.Errorf("%q is not in usernames_file", name))
 }
+
+// ambiguousUsername is the reason of a refusal where names of the list differ in case only.
+const ambiguousUsername = "ambiguous_username"
 
 // respelled is the note on a name that the list spells otherwise.
 func respelled(listed, name string) string {
