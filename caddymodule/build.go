@@ -22,8 +22,9 @@ import (
 func (a *App) sealKey(ctx caddy.Context, env *StoreEnv) (string, error) {
 	if a.SealKey == "" {
 		storage := ctx.Storage()
-		env.Seal = func(c context.Context) ([]byte, error) { return loadOrMakeSeal(c, storage) }
-		env.SealFrom = fmt.Sprintf("%s in Caddy's storage (%v)", sealStorageKey, storage)
+		env.Seal = func(c context.Context) ([]byte, error) { return loadSeal(c, storage) }
+		env.MakeSeal = func(c context.Context) ([]byte, error) { return loadOrMakeSeal(c, storage) }
+		env.SealFrom = sealPlace(storage)
 		return "made", nil
 	}
 	secret, err := resolveSecret("seal_key", a.SealKey)

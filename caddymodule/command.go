@@ -233,7 +233,7 @@ func (l *loaded) openExisting(cmd *cobra.Command) error {
 		return err
 	}
 	if path != "" {
-		if err := mayMigrate(ctx, path); err != nil {
+		if err := errors.Join(l.sealThere(ctx, path), mayMigrate(ctx, path)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
+	"github.com/gatehouse-sso/gatehouse/idp/store"
 )
 
 // sealStorageKey is where Caddy's storage keeps the seal key that we made.
@@ -35,6 +36,27 @@ func decodeSeal(s idp.Secret) ([]byte, error) {
 	}
 	return nil, errors.New("seal_key: it must be the base64 of 32 bytes, as `openssl rand -base64 32` prints, or 32 bytes")
 }
+
+// sealPlace says where the key is that we made.
+func sealPlace(storage certmagic.Storage) string {
+	return fmt.Sprintf("%s in Caddy's storage (%v)", sealStorageKey, storage)
+}
+
+// sealThere refuses where the seal key of an existing database is gone. Commands make none: it is made before the database is.
+func (l *loaded) sealThere(ctx context.Context, database string) error {
+	if l.sealGiven {
+		return nil
+	}
+	storage := l.ctx.Storage()
+	_, err := loadSeal(ctx, storage)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", store.ErrSealLost, places(sealPlace(storage), database))
+	}
+	return err
+}
+
+// places tells where the two are that belong together.
+func places(seal, database string) string { return "seal key from " + seal + ", database " + database }
 
 // loadOrMakeSeal returns the seal key in Caddy's storage and makes one where there is none. It loads,
 // locks, loads again, stores, and uses what it then loads: without the lock each of several

@@ -2,12 +2,15 @@ package caddymodule
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
@@ -50,6 +53,39 @@ func TestDamagedSealKeyIsNotReplaced(t *testing.T) {
 	if strings.Contains(err.Error(), "canary") {
 		t.Error("the error repeats the key")
 	}
+}
+
+// A key that was made anew would hide that the old one is missing, and be in the way of a restore.
+func TestMissingSealKeyIsNotReplaced(t *testing.T) {
+	s := newSite(t)
+	file := s.caddyfile("")
+	s.load(file)
+	backup := filepath.Join(s.dir, "backup.tar")
+	s.mustCommand(file, "backup", backup)
+	before := s.mustCommand(file, "metadata")
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(s.dir, "storage", "gatehouse", "seal.key")
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"the seal key is missing", sealStorageKey, filepath.Join(s.dir, "storage"), filepath.Join(s.dir, "db", "gatehouse.db")}
+	wantError(t, caddy.Load(s.json(file), true), want...)
+	_, err := s.command(file, "audit")
+	wantFailure(t, err, want...)
+	out, err := s.command(file, "check")
+	if !errors.Is(err, errFinding) || !strings.Contains(out, want[0]) {
+		t.Errorf("check: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(key); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a key was made: %v", err)
+	}
+	s.mustCommand(file, "restore", backup, "--overwrite")
+	if s.mustCommand(file, "metadata") != before {
+		t.Error("the restored gateway has other keys")
+	}
+	s.load(file)
 }
 
 func TestSealKeyForms(t *testing.T) {

@@ -54,8 +54,8 @@ func (s *SQLiteStore) Store(env StoreEnv) (string, func() (Store, error), error)
 	}
 	construct := func() (Store, error) {
 		return store.New(store.Config{
-			Engine: "sqlite", Path: path, SealKey: env.Seal, AuditKeep: env.Keep, Log: env.Log,
-			Places: "seal key from " + env.SealFrom + ", database " + path,
+			Engine: "sqlite", Path: path, SealKey: env.Seal, MakeSealKey: env.MakeSeal, AuditKeep: env.Keep, Log: env.Log,
+			Places: places(env.SealFrom, path),
 		})
 	}
 	return path, construct, nil

@@ -35,8 +35,11 @@ type StoreEnv struct {
 	// time when a reload brings one.
 	Keep time.Duration
 	// Seal returns the key that seals secrets at rest, 32 bytes. It may reach for Caddy's storage, so
-	// it is for Open.
+	// it is for Open. fs.ErrNotExist says that there is none.
 	Seal func(context.Context) ([]byte, error)
+	// MakeSeal makes the key and keeps it in Caddy's storage, for a store that holds nothing sealed yet. It is nil where the
+	// configuration names the key.
+	MakeSeal func(context.Context) ([]byte, error)
 	// SealFrom says where the key comes from, for the error about a wrong one.
 	SealFrom string
 	// SealGiven reports whether the configuration names the key.

@@ -17,6 +17,8 @@ type engine interface {
 	connect(ctx context.Context) (*pools, error)
 	// lock holds off every other process that opens the same database, until release.
 	lock(ctx context.Context) (release func() error, err error)
+	// sealed reports whether there is a database with something sealed in it. It makes none.
+	sealed(ctx context.Context) (bool, error)
 	// hold tells every other process that a server runs on the database, until release.
 	hold(ctx context.Context) (release func() error, err error)
 	// preserve keeps a copy of the database before it is migrated to the version.

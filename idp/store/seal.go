@@ -118,6 +118,22 @@ func (s *sealer) move(from, to place, sealed []byte) ([]byte, error) {
 	return s.seal(to, plain)
 }
 
+// makeSealKey is for a database that has no key yet; see [Config.MakeSealKey].
+func (s *Store) makeSealKey(ctx context.Context) ([]byte, error) {
+	sealed, err := s.engine.sealed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking whether the database is sealed: %w", err)
+	}
+	if sealed || s.cfg.MakeSealKey == nil {
+		return nil, fmt.Errorf("%w: %s", ErrSealLost, s.cfg.Places)
+	}
+	key, err := s.cfg.MakeSealKey(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("making the seal key: %w", err)
+	}
+	return key, nil
+}
+
 // canary is what the first row of the seal table holds, sealed. It tells a wrong key at once, before
 // anything is sealed with it.
 const canary = "canary"

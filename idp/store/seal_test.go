@@ -3,8 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +87,39 @@ func TestWrongSealKeyNamesBothPlaces(t *testing.T) {
 	_, err = s.SAMLKeys()
 	is(t, err, idp.ErrNotReady)
 	ok(t, mustOpen(t, Config{Path: path}).Ready()) // nothing was spoilt
+}
+
+// A key is made for a database that holds nothing sealed, whatever an interrupted first start has left, and for no other.
+func TestSealKeyIsMadeForANewDatabaseOnly(t *testing.T) {
+	noKey := func(context.Context) ([]byte, error) { return nil, fs.ErrNotExist }
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.db")
+	ok(t, os.WriteFile(empty, nil, 0o600))
+	bare := filepath.Join(dir, "bare.db")
+	olderStore(t, bare)
+	for name, path := range map[string]string{"no file": filepath.Join(dir, "new.db"), "empty file": empty, "tables without rows": bare} {
+		t.Run(name, func(t *testing.T) {
+			is(t, mustNew(t, Config{Path: path, SealKey: noKey}).Open(t.Context()), ErrSealLost)
+			mustOpen(t, Config{Path: path, SealKey: noKey, MakeSealKey: testKey})
+		})
+	}
+	path := made(t, dir)
+	invent := func(context.Context) ([]byte, error) {
+		t.Error("a key was made for a database that has one")
+		return testKey(t.Context())
+	}
+	lost := mustNew(t, Config{Path: path, SealKey: noKey, MakeSealKey: invent, Places: "seal key from /etc/seal, database /srv/x.db"})
+	err := lost.Open(t.Context())
+	is(t, err, ErrSealLost)
+	if !strings.Contains(err.Error(), "/etc/seal, database /srv/x.db") {
+		t.Errorf("the error names no places: %v", err)
+	}
+	raw(t, path, func(db *sql.DB) {
+		_, err := db.ExecContext(t.Context(), "DELETE FROM seal")
+		ok(t, err)
+	})
+	is(t, lost.Open(t.Context()), ErrSealLost) // keys without the canary are a damage
+	ok(t, mustOpen(t, Config{Path: made(t, t.TempDir()), MakeSealKey: invent}).Ready())
 }
 
 func TestLostCanaryIsNoFirstStart(t *testing.T) {

@@ -149,6 +149,28 @@ func (e *sqliteEngine) lock(ctx context.Context) (func() error, error) {
 	return func() error { return errors.Join(ignoreDone(tx.Rollback()), db.Close()) }, nil
 }
 
+func (e *sqliteEngine) sealed(ctx context.Context) (_ bool, err error) {
+	path, err := RealFile(e.path)
+	if err != nil {
+		return false, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	db, err := openSQLite(path, 1, nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	// An interrupted first start leaves a file without tables, or tables without rows.
+	var n int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name IN ('seal', 'saml_keys')").Scan(&n); err != nil || n < 2 {
+		return false, err
+	}
+	err = db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM seal) + (SELECT count(*) FROM saml_keys)").Scan(&n)
+	return n > 0, err
+}
+
 // servedBy is the database of its own on which servers hold a shared lock, which the system lets go of when the process dies.
 // It is not the one of lock: that is taken by whoever opens, commands too.
 func servedBy(path string) string { return path + ".served" }

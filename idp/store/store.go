@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ var _ idp.Store = (*Store)(nil)
 var (
 	// ErrSealKey says that the database was sealed with another key than the one given.
 	ErrSealKey = errors.New("the seal key does not fit the database")
+	// ErrSealLost says that there is no seal key for a database that was sealed with one.
+	ErrSealLost = errors.New("the seal key is missing: put it back where it was, or restore a backup")
 	// ErrNewerSchema says that a newer gateway has migrated the database.
 	ErrNewerSchema = errors.New("the database schema is newer than this binary")
 )
@@ -38,6 +41,10 @@ type Config struct {
 	Path string
 	// SealKey returns the 32 bytes that seal secrets at rest. It is called by Open only.
 	SealKey func(ctx context.Context) ([]byte, error)
+	// MakeSealKey makes the key that SealKey has not found (fs.ErrNotExist). It is called by Open only, and not where a
+	// database is sealed already: nothing could be read with a new key, which would hide that the old one is missing.
+	// Default: none is made.
+	MakeSealKey func(ctx context.Context) ([]byte, error)
 	// Places says in words where the seal key and the database come from, for the error of a
 	// key that does not fit: "seal key from /etc/seal, database /var/lib/x.db".
 	Places string
@@ -162,18 +169,24 @@ func (s *Store) Open(ctx context.Context) error {
 
 func (s *Store) openState(ctx context.Context) (_ *state, err error) {
 	key, err := s.cfg.SealKey(ctx)
-	if err != nil {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
 		return nil, fmt.Errorf("reading the seal key: %w", err)
-	}
-	seal, err := newSealer(key, s.cfg.Rand)
-	if err != nil {
-		return nil, err
 	}
 	release, err := s.engine.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	if missing {
+		if key, err = s.makeSealKey(ctx); err != nil {
+			return nil, err
+		}
+	}
+	seal, err := newSealer(key, s.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
 	p, err := s.engine.connect(ctx)
 	if err != nil {
 		return nil, err
