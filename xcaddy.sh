@@ -21,6 +21,7 @@ version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo un
 module=$(awk '$1 == "module" { print $2; exit }' go.mod)
 
 # Nothing from the caller's environment may change the binary.
+unset "${!XCADDY_@}"
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off
 # Setting this drops xcaddy's own flags, so they are repeated here.
 export XCADDY_GO_BUILD_FLAGS="-trimpath -tags nobadger,nomysql,nopgx -ldflags '-s -w -X github.com/caddyserver/caddy/v2.CustomVersion=gatehouse-${version#v}'"
@@ -35,4 +36,8 @@ go build -C .ci/tools -mod=readonly -o "$tools/xcaddy" github.com/caddyserver/xc
 	cat "$tools/log" >&2
 	exit 1
 }
-echo "xcaddy.sh: built $output, $("$output" version)"
+built=$("$output" version) || {
+	echo "xcaddy.sh: $output does not run" >&2
+	exit 1
+}
+echo "xcaddy.sh: built $output, $built"
