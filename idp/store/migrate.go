@@ -48,7 +48,7 @@ func migrate(ctx context.Context, e engine, p *pools) error {
 	}
 	switch {
 	case have > want:
-		return fmt.Errorf("%w: the database has schema %d, this binary knows up to %d; run the newer binary, or restore the copy made before the migration",
+		return fmt.Errorf("%w: the database has schema %d, this binary knows up to %d; run the newer binary, or put back the copy made before the migration (README, Upgrades)",
 			ErrNewerSchema, have, want)
 	case have == want:
 		return nil

@@ -189,6 +189,20 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 	}
 }
 
+// With less than FULL the last commits may be gone after a loss of power: a code would be good a second time, and an audit
+// line that was promised would be missing.
+func TestCommitsAreDurable(t *testing.T) {
+	s := openMade(t)
+	var synchronous int
+	var journal string
+	db := s.state.Load().writer
+	ok(t, db.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&synchronous))
+	ok(t, db.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&journal))
+	if synchronous != 2 || journal != "wal" {
+		t.Errorf("synchronous is %d, journal mode %q, want 2 (FULL) and wal", synchronous, journal)
+	}
+}
+
 func TestPathsWithAnyCharacter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b?c#d%20&e=ü")
 	ok(t, os.Mkdir(dir, 0o700))
