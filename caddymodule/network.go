@@ -49,6 +49,7 @@ func parseNetwork(d *caddyfile.Dispenser) (*NetworkConfig, error) {
 	if err := checkName(d, "network", n.Name); err != nil {
 		return nil, err
 	}
+	at := d.Token() // the block moves on; a mistake in the ranges is here
 	b := newBlock(d, "network "+n.Name, "file")
 	for b.next() {
 		b.text(&n.File, "PATH")
@@ -57,7 +58,7 @@ func parseNetwork(d *caddyfile.Dispenser) (*NetworkConfig, error) {
 		return nil, b.err
 	}
 	if _, err := n.network(); err != nil {
-		return nil, d.WrapErr(err)
+		return nil, tokenError(at, "%w", err)
 	}
 	return n, nil
 }

@@ -40,9 +40,17 @@ func (p *PolicyConfig) buildTimes(out *idp.Policy, _ map[string]idp.Network, _ f
 	return err
 }
 
-func (h *HoursConfig) section() (*idp.HoursSection, error) {
+// checkZone refuses what is no time zone, and the machine's own, which another machine would not have.
+func (h *HoursConfig) checkZone() error {
 	if _, err := time.LoadLocation(h.Zone); err != nil || h.Zone == "" || h.Zone == "Local" {
-		return nil, fmt.Errorf("hours: %q is no time zone; write a name of the IANA database, as in: zone Europe/Berlin", h.Zone)
+		return fmt.Errorf("hours: %q is no time zone; write a name of the IANA database, as in: zone Europe/Berlin", h.Zone)
+	}
+	return nil
+}
+
+func (h *HoursConfig) section() (*idp.HoursSection, error) {
+	if err := h.checkZone(); err != nil {
+		return nil, err
 	}
 	s := &idp.HoursSection{Zone: h.Zone}
 	for _, o := range h.Open {
@@ -150,6 +158,9 @@ func parseHours(b *block) *HoursConfig {
 		switch inner.option {
 		case "zone":
 			inner.text(&h.Zone, "NAME")
+			if err := h.checkZone(); err != nil {
+				inner.fail("%w", err)
+			}
 		case "open":
 			a := inner.leaf(2, -1, openUsage)
 			if len(a) == 0 {
@@ -163,11 +174,6 @@ func parseHours(b *block) *HoursConfig {
 		}
 	}
 	inner.need("zone", "open")
-	if inner.err == nil {
-		if _, err := h.section(); err != nil {
-			inner.fail("%w", err)
-		}
-	}
 	b.leave(inner, true)
 	return h
 }
