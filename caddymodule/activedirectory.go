@@ -102,6 +102,7 @@ func (a *ActiveDirectorySource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 			a.RequireKDCCertificate = true
 		case "netbios":
 			b.text(&a.NetBIOS, "NAME")
+			b.wellFormed(ldap.Config{NetBIOS: a.NetBIOS})
 		default:
 			a.parse(b, ldap.ActiveDirectory)
 		}

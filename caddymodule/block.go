@@ -176,6 +176,14 @@ func (b *block) duration(to *caddy.Duration) {
 	}
 }
 
+// atLeast is duration for what is of no use below a time.
+func (b *block) atLeast(to *caddy.Duration, least time.Duration) {
+	b.duration(to)
+	if b.err == nil && time.Duration(*to) < least {
+		b.fail("%s in %s: %s is too short; it takes %s or more", b.option, b.where, time.Duration(*to), least)
+	}
+}
+
 func (b *block) parseDuration(s string) (caddy.Duration, bool) {
 	d, err := caddy.ParseDuration(s)
 	if err != nil || d <= 0 || d > 100*365*24*time.Hour {

@@ -19,6 +19,9 @@ import (
 // mostConnections bounds the connections of a source; Active Directory itself has some thousands for everybody.
 const mostConnections = 1000
 
+// leastTimeout is the shortest time for a step on the network. Within less no directory is reached, far away least of all.
+const leastTimeout = 100 * time.Millisecond
+
 // Directory is how a directory is asked, and what of its people is taken, whatever its make.
 type Directory struct {
 	// Servers are asked in their order: ldaps://HOST[:636], or ldap://HOST[:389] with StartTLS. Nothing is ever
@@ -176,11 +179,11 @@ func (d *Directory) parse(b *block, kind string) {
 		b.list(&d.Resolvers, "ADDRESS[:PORT]…")
 		b.wellFormed(ldap.Config{Kind: kind, Resolvers: d.Resolvers})
 	case "dial_timeout":
-		b.duration(&d.DialTimeout)
+		b.atLeast(&d.DialTimeout, leastTimeout)
 	case "operation_timeout":
-		b.duration(&d.OperationTimeout)
+		b.atLeast(&d.OperationTimeout, leastTimeout)
 	case "wait_timeout":
-		b.duration(&d.WaitTimeout)
+		b.atLeast(&d.WaitTimeout, leastTimeout)
 	case "connections":
 		b.number(&d.Connections, mostConnections)
 	case "base_dn":
@@ -191,22 +194,30 @@ func (d *Directory) parse(b *block, kind string) {
 	case "ca_file":
 		b.text(&d.CAFile, "FILE")
 	case "email_attribute":
-		b.text(&d.EmailAttribute, "ATTRIBUTE")
+		d.attribute(b, &d.EmailAttribute, kind)
 	case "username_attribute":
-		b.text(&d.UsernameAttribute, "ATTRIBUTE")
+		d.attribute(b, &d.UsernameAttribute, kind)
 	case "first_name_attribute":
-		b.text(&d.FirstNameAttribute, "ATTRIBUTE")
+		d.attribute(b, &d.FirstNameAttribute, kind)
 	case "last_name_attribute":
-		b.text(&d.LastNameAttribute, "ATTRIBUTE")
+		d.attribute(b, &d.LastNameAttribute, kind)
 	case "display_name_attribute":
-		b.text(&d.DisplayNameAttribute, "ATTRIBUTE")
+		d.attribute(b, &d.DisplayNameAttribute, kind)
 	case "attributes":
 		b.list(&d.Attributes, "ATTRIBUTE…")
+		b.wellFormed(ldap.Config{Kind: kind, Attributes: d.attributes()})
 	case "attribute":
 		d.parseAttribute(b)
+		b.wellFormed(ldap.Config{Kind: kind, Attributes: d.attributes()})
 	case "groups_filter":
 		b.list(&d.GroupsFilter, "PATTERN…")
 	}
+}
+
+// attribute reads where something is that every person has.
+func (d *Directory) attribute(b *block, to *string, kind string) {
+	b.text(to, "ATTRIBUTE")
+	b.wellFormed(ldap.Config{Kind: kind, Attributes: d.attributes()})
 }
 
 func (d *Directory) parseBind(b *block) {

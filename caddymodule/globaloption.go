@@ -219,7 +219,9 @@ func parseSession(d *caddyfile.Dispenser) (*SessionConfig, error) {
 	}
 	c := new(SessionConfig)
 	b := newBlock(d, "session", "idle", "absolute", "refresh", "grace")
+	at := map[string]caddyfile.Token{}
 	for b.next() {
+		at[b.option] = d.Token()
 		switch b.option {
 		case "idle":
 			b.duration(&c.Idle)
@@ -231,12 +233,19 @@ func parseSession(d *caddyfile.Dispenser) (*SessionConfig, error) {
 			b.duration(&c.Grace)
 		}
 	}
-	if b.err == nil && c.Absolute > 0 && c.Idle > c.Absolute {
-		b.fail("session: idle is longer than absolute")
+	if b.err != nil {
+		return nil, b.err
 	}
 	limits := c.limits().WithDefaults()
-	if b.err == nil && limits.Refresh > limits.Grace {
-		b.fail("session: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", limits.Refresh, limits.Grace)
+	if limits.Absolute < time.Duration(c.Idle) {
+		return nil, tokenError(at["idle"], "session: idle (%s) is longer than absolute (%s)", limits.Idle, limits.Absolute)
 	}
-	return c, b.err
+	if limits.Refresh > limits.Grace {
+		aged, written := at["refresh"]
+		if !written {
+			aged = at["grace"]
+		}
+		return nil, tokenError(aged, "session: refresh (%s) is longer than grace (%s), so that one look that fails would end a session", limits.Refresh, limits.Grace)
+	}
+	return c, nil
 }

@@ -86,6 +86,16 @@ func (u LocalUser) user(hash string) local.User {
 	}
 }
 
+// probe refuses what a source would not be built with. A hash that is elsewhere is read later.
+func (u LocalUser) probe() error {
+	hash := u.Hash
+	if strings.HasPrefix(hash, "{") {
+		hash = DemoHash
+	}
+	_, err := local.New(local.Config{Name: "local", Users: []local.User{u.user(hash)}, Hasher: hasher()})
+	return err
+}
+
 // ListGroups implements [GroupLister].
 func (l *LocalSource) ListGroups() []string {
 	var names []string
@@ -140,11 +150,9 @@ func (l *LocalSource) parseUser(d *caddyfile.Dispenser) error {
 	case !strings.HasPrefix(u.Hash, "$argon2id$"):
 		// Perhaps a password in clear text: it must not appear in the error either.
 		return d.Errf("user %s: this is no argon2id hash; run %s and write here what it prints", u.Name, hashCommand)
-	default:
-		probe := local.Config{Name: "local", Users: []local.User{{Name: u.Name, Hash: u.Hash}}, Hasher: hasher()}
-		if _, err := local.New(probe); err != nil {
-			return d.WrapErr(err)
-		}
+	}
+	if err := u.probe(); err != nil {
+		return d.WrapErr(err)
 	}
 	b := newBlock(d, "user "+u.Name, "email", "first_name", "last_name", "display_name", "groups")
 	for b.next() {
@@ -159,6 +167,9 @@ func (l *LocalSource) parseUser(d *caddyfile.Dispenser) error {
 			b.text(&u.DisplayName, "TEXT")
 		case "groups":
 			b.list(&u.Groups, "NAME…")
+		}
+		if err := u.probe(); b.err == nil && err != nil {
+			b.fail("%w", err)
 		}
 	}
 	l.Users = append(l.Users, u)

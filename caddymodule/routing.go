@@ -59,6 +59,9 @@ func parseRoute(d *caddyfile.Dispenser) (*RouteConfig, error) {
 	r := new(RouteConfig)
 	list := &r.Sources
 	for d.NextArg() {
+		if d.Val() == "" {
+			return nil, d.Errf("route has an empty word; it takes: %s", routeUsage)
+		}
 		if !slices.Contains(conditions, d.Val()) {
 			*list = append(*list, d.Val())
 			continue

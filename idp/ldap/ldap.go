@@ -25,8 +25,10 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -212,6 +214,27 @@ func (c *Config) complete() error {
 	case c.BindUser == "" || c.BindPassword.Empty():
 		// Without a password the bind would be an unauthenticated one (RFC 4513 §5.1.2).
 		return errors.New("the service account needs a name and a password")
+	case strings.ContainsFunc(c.NetBIOS, notInNetBIOS):
+		return fmt.Errorf("%q is no NetBIOS name of a domain; write what stands before the backslash in CORP\\ann: CORP", c.NetBIOS)
+	}
+	return c.Attributes.check()
+}
+
+// notInNetBIOS is what Microsoft forbids in the NetBIOS name of a domain, and spaces.
+func notInNetBIOS(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`\/:*?"<>|@`, r)
+}
+
+// check finds a name that no attribute can have. A directory leaves such a one out of its answer without a word.
+func (a *Attributes) check() error {
+	names := slices.Concat([]string{a.Email, a.FirstName, a.LastName, a.DisplayName, a.Username}, a.More)
+	for _, own := range a.Own {
+		names = append(names, own.From)
+	}
+	for _, name := range names {
+		if name != "" && !attributeDescription.MatchString(name) {
+			return fmt.Errorf("%q is no name of an attribute: those are letters, digits and hyphens", name)
+		}
 	}
 	return nil
 }

@@ -112,6 +112,9 @@ func (s *Source) account(u User) (*account, error) {
 	if err := typable(u.Email); err != nil {
 		return nil, fmt.Errorf("the email %w", err)
 	}
+	if u.Email != "" && !isAddress(u.Email) {
+		return nil, fmt.Errorf("the email %q is no mail address; write it as ann@example.com", u.Email)
+	}
 	h, err := parseHash(u.Hash)
 	if err != nil {
 		return nil, fmt.Errorf("the hash cannot be used: %w; run `%s` and put here what it prints", err, hashCommand)
@@ -131,6 +134,12 @@ func (s *Source) account(u User) (*account, error) {
 		Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, DisplayName: u.DisplayName,
 		Groups: groups,
 	}}, nil
+}
+
+// isAddress reports whether applications could take s for a mail address.
+func isAddress(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return at > 0 && at < len(s)-1 && !strings.ContainsFunc(s, unicode.IsSpace)
 }
 
 // typable refuses text that nobody could type or tell from another on a page.
