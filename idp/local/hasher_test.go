@@ -16,20 +16,31 @@ import (
 // gated is a hasher whose hashes wait for the test and count themselves.
 type gated struct {
 	*Hasher
-	open    chan struct{} // each value lets one hash end
-	running atomic.Int64
-	peak    atomic.Int64 // of slots
-	done    atomic.Int64
+	open chan struct{} // each value lets one hash end
+	done atomic.Int64
+
+	mu        sync.Mutex
+	now, peak load // what runs, and the most of each that ever ran
+}
+
+// load is what hashes take of the machine together.
+type load struct{ hashes, lanes, mib int }
+
+func (g *gated) run(p params, sign int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now.hashes += sign
+	g.now.lanes += sign * int(p.lanes)
+	g.now.mib += sign * int(p.memory>>10)
+	g.peak = load{max(g.peak.hashes, g.now.hashes), max(g.peak.lanes, g.now.lanes), max(g.peak.mib, g.now.mib)}
 }
 
 func newGated(b Bounds) *gated {
 	g := &gated{Hasher: NewHasher(b), open: make(chan struct{})}
 	g.derive = func(_, _ []byte, p params) []byte {
-		n := g.running.Add(g.weight(p))
-		for old := g.peak.Load(); n > old && !g.peak.CompareAndSwap(old, n); old = g.peak.Load() {
-		}
+		g.run(p, 1)
 		<-g.open
-		g.running.Add(-g.weight(p))
+		g.run(p, -1)
 		g.done.Add(1)
 		return make([]byte, p.key)
 	}
@@ -46,12 +57,14 @@ func TestC69HashingIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		cost params
-		peak int64
+		peak load
 	}{
-		{"one slot each", params{memory: 46 << 10, time: 1, lanes: 1, key: 32}, 4},
-		{"two lanes are two cores", params{memory: 64 << 10, time: 3, lanes: 2, key: 32}, 4},
-		{"memory above a slot", params{memory: 100 << 10, time: 1, lanes: 1, key: 32}, 4},
-		{"larger than all slots runs alone", params{memory: 256 << 10, time: 1, lanes: 16, key: 32}, 4},
+		{"one slot each", params{memory: 46 << 10, time: 1, lanes: 1, key: 32}, load{hashes: 4, lanes: 4, mib: 184}},
+		{"two lanes are two cores", params{memory: 64 << 10, time: 3, lanes: 2, key: 32}, load{hashes: 2, lanes: 4, mib: 128}},
+		{"a whole slot", params{memory: 64 << 10, time: 1, lanes: 1, key: 32}, load{hashes: 4, lanes: 4, mib: 256}},
+		{"memory above a slot", params{memory: 100 << 10, time: 1, lanes: 1, key: 32}, load{hashes: 2, lanes: 2, mib: 200}},
+		{"three slots leave one free", params{memory: 150 << 10, time: 1, lanes: 1, key: 32}, load{hashes: 1, lanes: 1, mib: 150}},
+		{"larger than all slots runs alone", params{memory: 512 << 10, time: 1, lanes: 16, key: 32}, load{hashes: 1, lanes: 16, mib: 512}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,8 +82,8 @@ func TestC69HashingIsBounded(t *testing.T) {
 					g.open <- struct{}{}
 				}
 				wg.Wait()
-				if g.peak.Load() != tt.peak || g.done.Load() != 50 {
-					t.Errorf("%d slots were in use at once and %d hashes done, want %d and 50", g.peak.Load(), g.done.Load(), tt.peak)
+				if g.peak != tt.peak || g.done.Load() != 50 {
+					t.Errorf("%+v ran at once and %d hashes were done, want %+v and 50", g.peak, g.done.Load(), tt.peak)
 				}
 			})
 		})
