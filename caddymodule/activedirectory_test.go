@@ -2,8 +2,13 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,5 +139,61 @@ func TestCheckGroups(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(got, "\n"), "OU=a") {
 		t.Errorf("it does not say which groups: %v", got)
+	}
+}
+
+// A start says in the log what check says: that a group is not there, or that nobody could be asked.
+func TestStartWarnsOfGroups(t *testing.T) {
+	s := newSite(t)
+	logFile := filepath.Join(s.dir, "caddy.log")
+	file := s.corpSource(s.secret("ad", "x"), "") + "\npolicy default {\ngroups corp/Agents\n}"
+	s.load(s.caddyfileWith(fmt.Sprintf("log {\noutput file %s\n}", logFile), file))
+	const want = `the directory cannot be asked for the group \"corp/Agents\"`
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		text, err := os.ReadFile(logFile)
+		if err == nil && strings.Contains(string(text), want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the log lacks %s (%v):\n%s", want, err, text)
+		}
+	}
+}
+
+// The authority of ca_file vouches for the server, and no other does: without it a server of an unknown one is refused.
+func TestCAFileVouchesForTheServer(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler()) // it speaks TLS, which is as far as this goes
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	ca := write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	for name, c := range map[string]struct {
+		file    string
+		refused bool
+	}{"named": {ca, false}, "not named": {"", true}} {
+		a := &ActiveDirectorySource{Directory: Directory{
+			Servers: []string{strings.Replace(server.URL, "https:", "ldaps:", 1)}, BaseDNs: []string{"DC=corp,DC=example,DC=test"},
+			BindUser: "svc@corp.example.test", BindPassword: "{file." + write("password", []byte("x")) + "}", CAFile: c.file,
+			OperationTimeout: caddy.Duration(leastTimeout),
+		}}
+		source, err := a.Source("corp", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := fmt.Sprint(source.(idp.Checker).Check(t.Context()))
+		if got := strings.Contains(found, "unknown authority"); got != c.refused {
+			t.Errorf("%s: refused for its authority: %v, want %v\n%s", name, got, c.refused, found)
+		}
+		if err := a.Cleanup(); err != nil {
+			t.Error(err)
+		}
 	}
 }
