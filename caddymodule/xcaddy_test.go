@@ -27,7 +27,7 @@ esac
 // TestXcaddyScript runs the script with the settings of somebody who builds with xcaddy otherwise too.
 func TestXcaddyScript(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(fakeGo), 0o755); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(fakeGo), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	noted, output := filepath.Join(dir, "noted"), filepath.Join(dir, "caddy")
