@@ -81,9 +81,10 @@ func openLDAP(c Config) (kind, error) {
 // attributeName is what an attribute may be called (RFC 4512 §1.4); it stands in a filter as it is.
 var attributeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
-// attributeDescription is a name with options, as in description;lang-de (RFC 4512 §2.5). An OID is left out: an answer has
+// attributeDescription is a name with options, as in description;lang-de (RFC 4512 §2.5), or with the underscore that some servers let a
+// schema of one's own have, against the RFC. An OID is left out: an answer has
 // the name in its place, so that nothing would be found under it.
-var attributeDescription = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*(;[A-Za-z0-9-]+)*$`)
+var attributeDescription = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(;[A-Za-z0-9-]+)*$`)
 
 // suffixOf returns the top of the tree that a base DN is in, as far as its form tells: its last DC components, or else
 // the base DN itself.
