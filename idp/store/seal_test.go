@@ -122,6 +122,21 @@ func TestSealKeyIsMadeForANewDatabaseOnly(t *testing.T) {
 	ok(t, mustOpen(t, Config{Path: made(t, t.TempDir()), MakeSealKey: invent}).Ready())
 }
 
+// Two processes start for the first time: the second one finds no key, waits for the first, and takes the one that it made.
+func TestSealKeyOfTheOneBefore(t *testing.T) {
+	path, asked := made(t, t.TempDir()), 0
+	late := func(ctx context.Context) ([]byte, error) {
+		if asked++; asked == 1 {
+			return nil, fs.ErrNotExist
+		}
+		return testKey(ctx)
+	}
+	ok(t, mustOpen(t, Config{Path: path, SealKey: late, MakeSealKey: func(context.Context) ([]byte, error) {
+		t.Error("a second key was made")
+		return testKey(t.Context())
+	}}).Ready())
+}
+
 func TestLostCanaryIsNoFirstStart(t *testing.T) {
 	s := openMade(t)
 	_, err := s.state.Load().writer.ExecContext(t.Context(), "DELETE FROM seal")

@@ -179,7 +179,11 @@ func (s *Store) openState(ctx context.Context) (_ *state, err error) {
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	if missing {
-		if key, err = s.makeSealKey(ctx); err != nil {
+		// Whoever held the lock before may have made it.
+		if key, err = s.cfg.SealKey(ctx); errors.Is(err, fs.ErrNotExist) {
+			key, err = s.makeSealKey(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
