@@ -21,6 +21,7 @@ type Limiter struct {
 	starts    *buckets // sign-ins begun by strangers
 	told      *buckets // audit lines about an address that is limited
 	logged    *buckets // refusals that only the log tells of
+	allLogged *buckets // the same, of all addresses
 
 	debts debts
 	tries tries
@@ -57,12 +58,21 @@ func NewLimiter(l Limits) *Limiter {
 	return &Limiter{
 		limits: l, gates: map[string]*gate{},
 		addresses: newBuckets(l.Address, time.Minute), names: newBuckets(l.Address*atOnce, atOnce*time.Minute), retries: newBuckets(l.Address*atOnce, time.Minute), starts: newBuckets(startsPerMinute, time.Minute), told: newBuckets(1, time.Minute),
-		logged: newBuckets(logsPerMinute, time.Minute),
+		logged: newBuckets(logsPerMinute, time.Minute), allLogged: newBuckets(allLogsPerMinute, time.Minute),
 	}
 }
 
-// logsPerMinute is how many pages an address may be refused in a minute that the log tells of and no audit line.
-const logsPerMinute = 30
+// How many pages may be refused in a minute that the log tells of and no audit line: of one address and, since some have very many of
+// them, of all.
+const (
+	logsPerMinute    = 30
+	allLogsPerMinute = 600
+)
+
+// mayLog takes one of these. An address that is not known is nobody's, so that only the bound for all holds for it.
+func (l *Limiter) mayLog(a netip.Addr, now time.Time) bool {
+	return (!a.IsValid() || l.logged.allow(a, now)) && l.allLogged.allow(netip.Addr{}, now)
+}
 
 // While a source is away, an address may try as many new names a minute as it may have failures otherwise, but so many times that
 // number at once: an office whose people all come to work in the same minute. So often they may try again in each minute; of

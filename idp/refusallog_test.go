@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -75,7 +76,14 @@ func TestTheNumberOfAPageLeadsSomewhere(t *testing.T) {
 		t.Errorf("an address fills the log with %d lines in a minute", n)
 	}
 	log.Reset()
-	if ask(http.MethodGet, "/nope", "192.0.2.3", nil); log.Len() == 0 {
-		t.Error("an address is silenced by another one")
+	if ask(http.MethodGet, "/nope"+strings.Repeat("x", 3000), "192.0.2.3", nil); log.Len() == 0 || log.Len() > 600 {
+		t.Errorf("another address's page has %d bytes in the log", log.Len())
+	}
+	log.Reset()
+	for i := range 1000 {
+		ask(http.MethodGet, "/nope", fmt.Sprintf("[2001:db8:0:%x::1]", i), nil)
+	}
+	if n := strings.Count(log.String(), "\n"); n < 500 || n > 600 {
+		t.Errorf("somebody with many addresses fills the log with %d lines in a minute", n)
 	}
 }

@@ -58,17 +58,22 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // logRefusal puts a refusal into the log, under the number that its page shows. Where no audit line has that number, the log is where
-// it leads to, for so many pages of one address a minute (NewLimiter): more would let strangers fill the disk.
+// it leads to, for so many pages a minute, of one address and of all (limit.go): more would let strangers fill the disk.
 func (g *Gateway) logRefusal(r *http.Request, e *Error, ref string, audited bool) {
 	level, client := slog.LevelDebug, g.client(r)
 	switch {
 	case e.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
-	case !audited && g.limiter.logged.allow(client, g.now()):
+	case !audited && g.limiter.mayLog(client, g.now()):
 		level = slog.LevelInfo
 	}
 	g.log.Log(r.Context(), level, "request refused", "status", e.Status, "reason", e.Reason, "ref", ref,
-		"method", clip(r.Method), "path", clip(r.URL.Path), "client", client, "cause", e.Err)
+		"method", head(r.Method, 20), "path", head(r.URL.Path, 200), "client", client, "cause", e.Err)
+}
+
+// head is as much of what a stranger wrote as the log takes.
+func head(s string, most int) string {
+	return clip(strings.ToValidUTF8(s[:min(most, len(s))], ""))
 }
 
 // whom returns the visitor of a refusal that another account might not meet, so that the page can
