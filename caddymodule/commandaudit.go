@@ -32,6 +32,8 @@ for them, under whatever name, and each line with that very name, as a failed si
 are asked whose the name is. Where none knows, or one has not answered within 5 seconds, a warning on standard
 error says so, and the lines are those with that very name; a user key finds the others.
 
+A --ref that no line has is an error, which says where else to look.
+
 Works whether Caddy is running or not. Lines that commands write are in the store only, not in Caddy's
 log gatehouse.audit, but for those about people ("user") that a Caddy that runs has done.`,
 		Example: `  caddy gatehouse audit --from 24h --user alice@example.com
@@ -107,8 +109,24 @@ func audit(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(err, failed, flush()); err != nil || found || q.Ref == "" {
 			return err
 		}
-		return noLineOf(q.Ref)
+		return l.noneOf(ctx, q)
 	})
+}
+
+// noneOf says why a reference number has no line to print: none at all, or none that fits what else was asked.
+func (l *loaded) noneOf(ctx context.Context, q idp.EventQuery) error {
+	found := false
+	err := l.store.Events(ctx, idp.EventQuery{Ref: q.Ref}, func(idp.Event) bool {
+		found = true
+		return false
+	})
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return &refusal{fmt.Errorf("no line of %s fits the other flags", q.Ref)}
+	}
+	return noLineOf(q.Ref)
 }
 
 // noLineOf says where else the reference number of a page may lead.

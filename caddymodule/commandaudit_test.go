@@ -70,6 +70,9 @@ func TestAuditFilters(t *testing.T) {
 	if out, err := s.command(file, "audit", "--ref", "zzzz-9999"); err == nil || !strings.Contains(err.Error(), "no line of ZZZZ-9999") || !strings.Contains(err.Error(), "Caddy's log") {
 		t.Errorf("an unknown number: %v\n%s", err, out)
 	}
+	if _, err := s.command(file, "audit", "--ref", "BBBB-2222", "--app", "other"); err == nil || !strings.Contains(err.Error(), "fits the other flags") {
+		t.Errorf("a number whose line is another application's: %v", err)
+	}
 	if got := s.mustCommand(file, "audit", "--ref", "CCCC-3333"); strings.Contains(got, "\x1b") {
 		t.Errorf("a typed name reaches the terminal:\n%q", got)
 	}
