@@ -63,6 +63,10 @@ func (l *loaded) checkSite() idp.Finding {
 	case len(servers) == 0:
 		return idp.Finding{Level: idp.LevelError, Where: where, What: "no site of this file serves " + host + " by gatehouse_portal", Cure: host + " { gatehouse_portal }"}
 	}
+	// Where another proxy stands before it, the port is for that one to map.
+	if slices.ContainsFunc(servers, func(s serverJSON) bool { return len(s.Proxies) > 0 }) {
+		return idp.Finding{Level: idp.LevelOK, Where: where, What: "a site serves " + host + " behind trusted_proxies"}
+	}
 	port := cmp.Or(l.portal.Port(), map[string]string{"http": "80", "https": "443"}[l.portal.Scheme])
 	if !slices.ContainsFunc(servers, func(s serverJSON) bool { return s.listensOn(port) }) {
 		return idp.Finding{
@@ -73,7 +77,7 @@ func (l *loaded) checkSite() idp.Finding {
 	return idp.Finding{Level: idp.LevelOK, Where: where, What: "a site serves " + l.Portal.URL}
 }
 
-// listensOn reports whether one of the server's addresses has the port.
+// listensOn reports whether one of the server's addresses has the port, or is one that has none to compare: a socket, a placeholder.
 func (s *serverJSON) listensOn(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -81,7 +85,7 @@ func (s *serverJSON) listensOn(port string) bool {
 	}
 	return slices.ContainsFunc(s.Listen, func(address string) bool {
 		a, err := caddy.ParseNetworkAddress(address)
-		return err == nil && a.StartPort <= uint(n) && uint(n) <= a.EndPort
+		return err != nil || a.IsUnixNetwork() || a.IsFdNetwork() || a.StartPort <= uint(n) && uint(n) <= a.EndPort
 	})
 }
 
