@@ -243,12 +243,9 @@ func (a *App) ready() {
 	a.force.reached(a.record)
 }
 
-// record puts the configuration on record. A store that configurations share keeps audit lines for as long as the newest of them says: another
-// store for that would refuse the requests in between.
+// record puts the configuration on record.
 func (a *App) record() {
-	if k, ok := a.store.Store.(interface{ KeepAudit(d time.Duration) }); ok {
-		k.KeepAudit(a.auditKeep())
-	}
+	time.AfterFunc(keepWait, a.keepAudit)
 	e := idp.Event{Time: time.Now(), Kind: idp.EventConfig, Result: idp.Success, Detail: "configuration " + a.digest + " in force"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), recordTime)
 	defer cancel()
@@ -257,6 +254,21 @@ func (a *App) record() {
 		return
 	}
 	a.observe.event(ctx, e)
+}
+
+// keepWait is how long after the load the time for which audit lines are kept changes. What Caddy does after it has started everything can
+// still fail, such as loading the configuration that another one names, and lines that are deleted do not come back.
+const keepWait = 5 * time.Second
+
+// keepAudit has a store that configurations share keep audit lines for as long as the one in force says: another store for that would refuse
+// the requests in between. A configuration that is not in force, or not any more, has no say.
+func (a *App) keepAudit() {
+	if app, err := configuredApp(caddy.ActiveContext()); err != nil || app != a {
+		return
+	}
+	if k, ok := a.store.Store.(interface{ KeepAudit(d time.Duration) }); ok {
+		k.KeepAudit(a.auditKeep())
+	}
 }
 
 // inForce waits for the two things that make a configuration the one in force, in any order: its store is open, and Caddy has started all

@@ -1,15 +1,74 @@
 package caddymodule
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
+
+// A reload changes how long audit lines are kept, and nothing but the configuration in force does.
+func TestAuditIsKeptAsTheConfigurationInForceSays(t *testing.T) {
+	s := newSite(t)
+	load := func(keep string) *App {
+		s.load(s.caddyfile("audit {\nkeep " + keep + "\n}"))
+		return active(t)
+	}
+	short := load("30d")
+	long := load("400d")
+	long.keepAudit()
+	if err := long.store.Append(t.Context(), idp.Event{Time: time.Now().AddDate(0, 0, -40), Kind: idp.EventLogin}); err != nil {
+		t.Fatal(err)
+	}
+	left := func() (n int) {
+		t.Helper()
+		if err := long.store.Store.(interface {
+			Sweep(ctx context.Context) error
+		}).Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := long.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
+			if e.Kind == idp.EventLogin {
+				n++
+			}
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	short.keepAudit() // it is not in force any more
+	if left() != 1 {
+		t.Error("a configuration that was replaced has lines deleted")
+	}
+	load("30d").keepAudit()
+	if left() != 0 {
+		t.Error("a reload did not change how long lines are kept")
+	}
+}
+
+// Our own start alone is not enough: an app that starts after it may fail.
+func TestAStartAloneIsNotOnRecord(t *testing.T) {
+	var f inForce
+	n := 0
+	f.reached(func() { n++ })
+	if n != 0 {
+		t.Error("one step of two is on record")
+	}
+	if f.reached(func() { n++ }); n != 1 {
+		t.Errorf("both steps: %d lines", n)
+	}
+	if f.reached(func() { n++ }); n != 1 {
+		t.Errorf("a third one: %d lines", n)
+	}
+}
 
 // The audit log has a line of each configuration that came into force, and none of one that Caddy refused after our own start.
 func TestOnlyWhatIsInForceIsOnRecord(t *testing.T) {
