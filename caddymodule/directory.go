@@ -19,8 +19,8 @@ import (
 // mostConnections bounds the connections of a source; Active Directory itself has some thousands for everybody.
 const mostConnections = 1000
 
-// leastTimeout is the shortest time for a step on the network. Within less no directory is reached, far away least of all.
-const leastTimeout = 100 * time.Millisecond
+// leastTimeout is the shortest time for a step. One below is a slip of the unit: a handshake alone takes milliseconds.
+const leastTimeout = 10 * time.Millisecond
 
 // Directory is how a directory is asked, and what of its people is taken, whatever its make.
 type Directory struct {
