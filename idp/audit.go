@@ -108,9 +108,12 @@ func (g *Gateway) refuse(r *http.Request, e Event, err *Error) error {
 
 // clip keeps a text to one line of a size that a log likes. What does not print could steer the terminal
 // that shows the log, or turn its text around (security.md C-66).
-func clip(s string) string {
-	if len(s) > 500 {
-		s = strings.ToValidUTF8(s[:500], "")
+func clip(s string) string { return clipTo(500, s) }
+
+// clipTo is clip to so many bytes.
+func clipTo(most int, s string) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

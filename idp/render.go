@@ -68,12 +68,7 @@ func (g *Gateway) logRefusal(r *http.Request, e *Error, ref string, audited bool
 		level = slog.LevelInfo
 	}
 	g.log.Log(r.Context(), level, "request refused", "status", e.Status, "reason", e.Reason, "ref", ref,
-		"method", head(r.Method, 20), "path", head(r.URL.Path, 200), "client", client, "cause", e.Err)
-}
-
-// head is as much of what a stranger wrote as the log takes.
-func head(s string, most int) string {
-	return clip(strings.ToValidUTF8(s[:min(most, len(s))], ""))
+		"method", clipTo(20, r.Method), "path", clipTo(200, r.URL.Path), "client", client, "cause", e.Err)
 }
 
 // whom returns the visitor of a refusal that another account might not meet, so that the page can
