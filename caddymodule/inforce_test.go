@@ -13,6 +13,21 @@ import (
 	"github.com/gatehouse-sso/gatehouse/idp"
 )
 
+// lines counts the audit lines of a kind.
+func lines(t *testing.T, store Store, kind string) (n int) {
+	t.Helper()
+	err := store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
+		if e.Kind == kind {
+			n++
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // A reload changes how long audit lines are kept, and nothing but the configuration in force does.
 func TestAuditIsKeptAsTheConfigurationInForceSays(t *testing.T) {
 	s := newSite(t)
@@ -26,23 +41,14 @@ func TestAuditIsKeptAsTheConfigurationInForceSays(t *testing.T) {
 	if err := long.store.Append(t.Context(), idp.Event{Time: time.Now().AddDate(0, 0, -40), Kind: idp.EventLogin}); err != nil {
 		t.Fatal(err)
 	}
-	left := func() (n int) {
+	left := func() int {
 		t.Helper()
 		if err := long.store.Store.(interface {
 			Sweep(ctx context.Context) error
 		}).Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		err := long.store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
-			if e.Kind == idp.EventLogin {
-				n++
-			}
-			return true
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+		return lines(t, long.store, idp.EventLogin)
 	}
 	short.keepAudit() // it is not in force any more
 	if left() != 1 {
@@ -75,18 +81,9 @@ func TestOnlyWhatIsInForceIsOnRecord(t *testing.T) {
 	s := newSite(t)
 	good := s.caddyfile("")
 	s.load(good)
-	loads := func() (n int) {
+	loads := func() int {
 		t.Helper()
-		err := active(t).store.Events(t.Context(), idp.EventQuery{}, func(e idp.Event) bool {
-			if e.Kind == idp.EventConfig {
-				n++
-			}
-			return true
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+		return lines(t, active(t).store, idp.EventConfig)
 	}
 	if n := loads(); n != 1 {
 		t.Fatalf("%d lines of one load", n)

@@ -7,6 +7,9 @@ type FieldError struct {
 	Cure    string
 }
 
+// Error returns "field: problem; cure".
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem + "; " + e.Cure }
+
 // RowError is a mistake in one row of an option that may be repeated, and says which.
 type RowError struct {
 	Row int // as written, from 0
@@ -17,6 +20,3 @@ func (e *RowError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the [FieldError].
 func (e *RowError) Unwrap() error { return e.Err }
-
-// Error returns "field: problem; cure".
-func (e *FieldError) Error() string { return e.Field + ": " + e.Problem + "; " + e.Cure }
